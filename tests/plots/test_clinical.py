@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from immunomon.errors import NothingToDraw
 from immunomon.plots.clinical import concentration_time, platelet_change, platelet_waterfall, swimmer
 from immunomon.plots.estimates import arrows
 from immunomon.plots.figures import drawn_for_pages, svg_of
@@ -88,8 +89,17 @@ def test_two_changes_of_one_patient_and_name_are_not_drawn_over_one_another(ax):
         "status": "ok",
         "log_odds_change": [0.5, 0.1],
     }
-    with pytest.raises(ValueError, match="CD4 of S1 has several changes at W4"):
+    with pytest.raises(NothingToDraw, match="CD4 of S1 has several changes at W4; choose one panel"):
         change_heatmap(ax, pd.DataFrame(rows), "W4")
+
+
+def test_a_matrix_of_nothing_is_refused_with_what_there_is(ax):
+    changes = pd.DataFrame({"subject": ["S1"], "dose_group": "A", "visit": "W12", "label": "CD4", "status": "ok"})
+    with pytest.raises(NothingToDraw, match="there is no change at W-12 to draw; did you mean 'W12'"):
+        change_heatmap(ax, changes, "W-12")
+    worst = pd.DataFrame({"subject": ["S1"], "level": ["organ_class"], "term": ["General"]})
+    with pytest.raises(NothingToDraw, match=r"no adverse event to draw; choose rows .* whose level is term"):
+        events_by_grade(ax, worst, {"S1": "A"})
 
 
 def test_a_count_after_rescue_therapy_is_nobodys_best(ax):

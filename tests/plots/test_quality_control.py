@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from immunomon.errors import NothingToDraw
 from immunomon.plots.quality_control import levey_jennings, write_charts
 
 
@@ -43,7 +44,7 @@ def test_each_verdict_has_a_mark_of_its_own():
 
 
 def test_a_series_without_values_is_refused():
-    with pytest.raises(ValueError, match="no value of Treg to draw"):
+    with pytest.raises(NothingToDraw, match="no value of Treg to draw; choose rows"):
         levey_jennings(matplotlib.figure.Figure().subplots(), series().assign(number=None), title="Treg")
 
 

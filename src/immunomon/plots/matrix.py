@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from immunomon.errors import NothingToDraw, nearest
 from immunomon.plots.colours import BAD, FAINT, INK, PAPER, Colour, dose_group_colours
 from immunomon.study.model.study import NO_GROUP
 
@@ -81,7 +82,7 @@ def change_heatmap(ax: Axes, changes: pd.DataFrame, visit: str, *, dose_groups: 
 
     changes: rows of the table of changes, one a patient and population at this visit, rows in their order; changes are
     ``log_odds_change``, colours full at a third and three times the odds of the baseline. dose_groups: in the study's
-    order. Raises ValueError if there is no row of the visit, or two of one patient and label.
+    order. Raises NothingToDraw if there is no row of the visit, or two of one patient and label.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"subject": ["S1", "S2"], "dose_group": "A", "visit": "W4", "label": "Treg", "status": ["ok", "missing"],
@@ -94,11 +95,13 @@ def change_heatmap(ax: Axes, changes: pd.DataFrame, visit: str, *, dose_groups: 
 
     rows = changes[changes["visit"] == visit]
     if rows.empty:
-        raise ValueError(f"there is no change at {visit} to draw")
+        remedy = nearest(visit, changes["visit"].dropna().astype(str), in_order=True)
+        raise NothingToDraw(f"there is no change at {visit} to draw; {remedy}")
     twice = rows[rows.duplicated(["subject", "label"])]
     if len(twice):
         who = f"{twice['label'].iloc[0]} of {twice['subject'].iloc[0]}"
-        raise ValueError(f"{who} has several changes at {visit}: choose one panel and denominator, or name them apart")
+        remedy = "choose one panel and denominator, or name them apart"
+        raise NothingToDraw(f"{who} has several changes at {visit}; {remedy}")
     subjects, labels = subjects_by_dose(rows, dose_groups), list(dict.fromkeys(rows["label"].astype(str)))
     values = np.full((len(labels), len(subjects)), np.nan)
     columns = {subject: column for column, subject in enumerate(subjects)}
@@ -132,7 +135,7 @@ def events_by_grade(
     """Draw each patient's worst grade of each adverse event; a frame: dose-limiting, an underline: serious.
 
     worst: the table ``adverse_event_worst``, of which its terms are drawn, the commonest first. subjects: subject ->
-    dose group, all who were treated, also those without an event. Raises ValueError without an event.
+    dose group, all who were treated, also those without an event. Raises NothingToDraw without an event.
 
     >>> import matplotlib.figure, pandas as pd
     >>> row = {"subject": "S1", "dose_group": "A", "level": "term", "term": "Pyrexia", "worst_grade": 2,
@@ -143,7 +146,8 @@ def events_by_grade(
     """
     events = worst[worst["level"] == "term"]
     if events.empty:
-        raise ValueError("there is no adverse event to draw")
+        remedy = "choose rows of adverse_event_worst whose level is term"
+        raise NothingToDraw(f"there is no adverse event to draw; {remedy}")
     terms = list(events["term"].astype(str).value_counts(sort=True).index)
     subjects = lanes_of(events, subjects, dose_groups)
     columns = {subject: column for column, subject in enumerate(subjects)}

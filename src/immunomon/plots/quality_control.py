@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunomon.errors import NothingToDraw
 from immunomon.files import write_whole
 from immunomon.plots.figures import png_of
 from immunomon.study.model.quality import Quality
@@ -85,7 +86,7 @@ def levey_jennings(ax: Axes, series: pd.DataFrame, *, title: str = "") -> Axes:
     """Draw one series of the table ``steadiness``: values in order of time, limits at the mean and 2 and 3 SD.
 
     Where every value is judged by the others, the lines are those of all values together. Verdicts have marks as well
-    as colours. Levey and Jennings 1950, Am J Clin Pathol 20:1059. Raises ValueError if there is no value to draw.
+    as colours. Levey and Jennings 1950, Am J Clin Pathol 20:1059. Raises NothingToDraw if no value is left.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"number": [1, 2, 3], "value": [5.0, 6.0, 7.0], "unit": "%", "collection_date": "2025-01-13",
@@ -95,7 +96,8 @@ def levey_jennings(ax: Axes, series: pd.DataFrame, *, title: str = "") -> Axes:
     """
     drawn = series.dropna(subset=["number", "value"]).sort_values("number")
     if drawn.empty:
-        raise ValueError(f"no value of {title or 'this series'} to draw")
+        what = f"no value of {title or 'this series'} to draw"
+        raise NothingToDraw(f"{what}; choose rows of a series that have a number and a value")
     set_by = drawn[drawn["establishes"].astype(bool)]["value"].astype(float)
     number, value = drawn["number"].astype(int), drawn["value"].astype(float)
     ax.plot(number, value, color="0.6", linewidth=0.8, zorder=1)
