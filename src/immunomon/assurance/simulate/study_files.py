@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION
-from immunomon.assurance.simulate.layouts import Layout
+from immunomon.assurance.simulate.layouts import LAYOUTS, Layout
 from immunomon.assurance.simulate.plan import Plan
 from immunomon.assurance.simulate.protocol import DOSE_GROUPS, INFUSION_DAYS, Patient, Scenario, date_of_study_day
 from immunomon.assurance.simulate.serum import laboratory_yaml
@@ -21,7 +21,7 @@ __all__ = [
 
 _OPENING = """\
 # A simulated trial of hUC-MSC in refractory immune thrombocytopenia: SYNTHETIC, no person's data.
-# Made by: immunomon simulate --scenario {scenario} --events {events} --seed {seed}{condition}
+# Made by: immunomon simulate --scenario {scenario} --events {events} --seed {seed}{options}
 # What each event really is stands in truth/; nothing there is read by an analysis.
 schema: immunomon.study/1
 name: DEMO-ITP
@@ -118,10 +118,9 @@ def study_yaml(plan: Plan, scenario: Scenario) -> str:
         for g in DOSE_GROUPS
     ]
     cohorts = _cohorts(plan.patients)
-    option = "" if plan.condition is ORDINARY_CONDITION else f" --condition {plan.condition.name}"
     closing = _CLOSING.replace("SOURCE", "none" if plan.condition.instrument.unmixed else "file")
     sections = [
-        _OPENING.format(scenario=scenario.value, events=plan.events, seed=plan.seed, condition=option).rstrip(),
+        _OPENING.format(scenario=scenario.value, events=plan.events, seed=plan.seed, options=_options(plan)).rstrip(),
         "\n# One infusion a week for four weeks; study days count from the first infusion = Day 1, there is no Day 0.",
         *("dose_groups:", *groups),
         *([] if any(patient.expansion for patient in plan.patients) else [_NO_EXPANSION]),
@@ -141,6 +140,16 @@ def study_yaml(plan: Plan, scenario: Scenario) -> str:
         _PROTOCOL,
     ]
     return "\n".join(sections)
+
+
+def _options(plan: Plan) -> str:
+    """Return the options of ``immunomon simulate`` that are not as they are by default; each begins with a blank."""
+    names = [layout.name for layout in plan.layouts]
+    panels = [] if names == [*LAYOUTS] else [f"--panel {name}" for name in names]
+    condition = [] if plan.condition is ORDINARY_CONDITION else [f"--condition {plan.condition.name}"]
+    expanding = sum(patient.expansion for patient in plan.patients)
+    expansion = [f"--expansion {expanding}"] if expanding else []
+    return "".join(f" {option}" for option in (*panels, *condition, *expansion))
 
 
 def _cohorts(patients: Sequence[Patient]) -> list[str]:
