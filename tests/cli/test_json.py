@@ -16,7 +16,7 @@ from immunomon.cli.main import app
 
 # What these print is where they wrote to, a page, or a question; none of it is a table.
 _WITHOUT_TABLE = {
-    "demo", "docs", "init", "propose-panel", "simulate", "review", "lock", "report", "embed", "explore", "notebooks",
+    "demo", "docs", "init", "propose-panel", "review", "lock", "report", "embed", "explore", "notebooks",
     "specify-transfer", "compensate", "export-events", "export-gates",
 }  # fmt: skip
 
@@ -59,6 +59,41 @@ def test_an_answer_as_json_holds_every_table_that_was_written(made_up_run, comma
         assert same_table(rows, pd.read_parquet(made_up_run / folder / f"{table}.parquet")), table
     assert printed["lines"]
     assert command(name, made_up_run)[1].startswith("\n".join(printed["lines"]))
+
+
+def test_assessments_as_json_hold_every_table_that_was_written(run, tmp_path, command):
+    study = shutil.copytree(run.parent, tmp_path / "trial", ignore=shutil.ignore_patterns("fcs", "run", "truth"))
+    status, out, err = command("assess", study, "--out", tmp_path / "found", "--json")
+    printed = json.loads(out)
+    assert (status, printed["command"], printed["folder"]) == (0, "assess", str(tmp_path / "found"))
+    assert printed["page"] == str(tmp_path / "found" / "assessments.md")
+    written = {path.stem for path in (tmp_path / "found").glob("*.parquet")}
+    assert set(printed["tables"]) == written >= {"platelet_response", "kinetics", "adverse_event_worst"}
+    for table, rows in printed["tables"].items():
+        assert same_table(rows, pd.read_parquet(tmp_path / "found" / f"{table}.parquet")), table
+    assert "Next: " not in err
+    assert command("assess", study, "--out", tmp_path / "found")[1].startswith("\n".join(printed["lines"]))
+
+
+def test_conditions_as_json_are_those_that_are_printed(command):
+    status, out, err = command("simulate", "--list-conditions", "--json")
+    printed = json.loads(out)
+    lines = [f"{row['name']} {row['meaning']}" for row in printed["conditions"]]
+    status_of_text, text, _ = command("simulate", "--list-conditions")
+    assert (status, status_of_text, err) == (0, 0, "")
+    assert lines == [" ".join(line.split()) for line in text.splitlines()]
+    assert lines[0].startswith("ordinary ")
+
+
+def test_a_simulated_trial_as_json_says_where_it_is_and_a_folder_must_be_named(tmp_path, command):
+    words = ("--events", "500", "--panel", "nk", "--jobs", "2", "--json")
+    status, out, _ = command("simulate", tmp_path / "t", *words)
+    printed = json.loads(out)
+    assert (status, printed["folder"], printed["events"], printed["seed"]) == (0, str(tmp_path / "t"), 500, 1)
+    assert (tmp_path / "t" / "study.yaml").is_file()
+    status, _, err = command("simulate", *words)
+    assert status == 2
+    assert "name the new folder" in " ".join(err.split())
 
 
 def test_a_delivery_as_json_counts_the_records_of_its_files(run, tmp_path, command):

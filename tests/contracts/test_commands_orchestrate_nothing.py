@@ -47,7 +47,6 @@ DOORS = {
     "review": {"outputs.review", "outputs.review.server", "runs.verdicts"},
     "run": {"checks.paths", "cytometry.gates", "runs.dry_run", "runs.lock", "runs.run", "runs.summary",
             "runs.workers"},
-    "simulate": {"assurance.simulate.conditions"},
     "status": {"runs.status", "runs.verdicts"},
     "steadiness": {"runs.opened", "plots.quality_control"},
     "trace": {"outputs.database.connection", "outputs.trace.delivery", "outputs.trace.of_run", "outputs.trace.trace"},

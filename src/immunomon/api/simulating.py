@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from immunomon.assurance.simulate.conditions import condition_named
+from immunomon.assurance.simulate.conditions import CONDITIONS, condition_named
 from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.simulate.trial import is_simulated, simulate_trial
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.runs.jobs import default_jobs
 
-__all__ = ["simulate"]
+__all__ = ["simulate", "simulation_conditions"]
+
+
+def simulation_conditions() -> dict[str, str]:
+    """Return the name of every condition that a trial can be simulated under, with what it means.
+
+    >>> simulation_conditions()["ordinary"]
+    'the trial as it is simulated by default'
+    """
+    return {condition.name: condition.meaning for condition in CONDITIONS.values()}
 
 
 def simulate(

@@ -60,7 +60,7 @@ def following(name: str, given: Mapping[str, Any]) -> tuple[str, str] | None:
     >>> following("check", {"paths": [Path("panels/treg.yaml")]}) is None
     True
     """
-    if given.get("preview"):  # nothing was done: the next is the same command without it
+    if given.get("preview") or given.get("list_conditions"):  # nothing was done: the next is the same without it
         return None
     words, purpose = _AFTER_DRY_RUN if given.get("only_say") else NEXT.get(name, ("", ""))
     named = dict(given)

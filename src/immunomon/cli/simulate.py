@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 from immunomon.api.simulating import simulate as simulate_trial
-from immunomon.assurance.simulate.conditions import CONDITIONS
+from immunomon.api.simulating import simulation_conditions
 from immunomon.cli.app import Jobs, app, one_of
 from immunomon.cli.progress import stages
+from immunomon.cli.saying import JsonOption, say_json
 
 __all__ = ["simulate"]
 
@@ -18,18 +19,21 @@ __all__ = ["simulate"]
 _Scenario = Literal["mechanism", "null", "responders", "novel"]
 
 
-def _print_conditions(requested: bool) -> None:
-    """Print every condition with what it means, and stop."""
-    if requested:
-        width = max(map(len, CONDITIONS))
-        for condition in CONDITIONS.values():
-            typer.echo(f"{condition.name:<{width}}  {condition.meaning}")
-        raise typer.Exit
+def _print_conditions(*, as_json: bool) -> int:
+    """Print every condition with what it means; return 0."""
+    conditions = simulation_conditions()
+    if as_json:
+        say_json("simulate", conditions=[{"name": name, "meaning": text} for name, text in conditions.items()])
+        return 0
+    width = max(map(len, conditions))
+    for name, meaning in conditions.items():
+        typer.echo(f"{name:<{width}}  {meaning}")
+    return 0
 
 
 @app.command()
 def simulate(
-    folder: Annotated[Path, typer.Argument(help="The new folder of the synthetic trial.")],
+    folder: Annotated[Path | None, typer.Argument(help="The new folder of the synthetic trial.")] = None,
     scenario: Annotated[
         _Scenario, typer.Option("--scenario", help="What the treatment does.", **one_of(_Scenario))
     ] = "mechanism",
@@ -56,16 +60,18 @@ def simulate(
             help="So many patients expand the highest dose, after a toxicity; visits are late and missed.",
         ),
     ] = 0,
-    _list_conditions: Annotated[
-        bool,
-        typer.Option(
-            "--list-conditions", callback=_print_conditions, is_eager=True, help="Print every condition, and stop."
-        ),
+    list_conditions: Annotated[
+        bool, typer.Option("--list-conditions", help="Print every condition, and stop.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a trial simulated there before.")] = False,
     jobs: Jobs = None,
+    as_json: JsonOption = False,
 ) -> int:
     """Make a synthetic trial: real FCS files, with the truth beside them."""
+    if list_conditions:
+        return _print_conditions(as_json=as_json)
+    if folder is None:
+        raise typer.BadParameter("name the new folder of the trial", param_hint="FOLDER")
     with stages() as bar:
         made = simulate_trial(
             folder,
@@ -79,5 +85,8 @@ def simulate(
             overwrite=overwrite,
             progress=lambda done, of: bar("simulating", done, of, 0),
         )
+    if as_json:
+        say_json("simulate", folder=made, scenario=scenario, condition=condition, events=events, seed=seed)
+        return 0
     typer.echo(f"Synthetic trial (scenario {scenario}, condition {condition}, seed {seed}) in {made}", err=True)
     return 0
