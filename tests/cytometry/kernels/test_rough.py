@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from immunomon.cytometry.kernels.density import modes_of, profile_of
-from immunomon.cytometry.kernels.rough import RoughValues
+from immunomon.cytometry.kernels.rough import RoughValues, difference_of, larger_than
 
 BOUND = 3e-6
 
@@ -72,3 +72,26 @@ def test_values_that_are_all_the_same_and_far_ones():
     values, _ = rough_of(same, rng)
     assert np.array_equal(profile_of(values, 0.02).raw, profile_of(same, 0.02).raw)
     assert values.ends == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("slope", [1.0, -0.7, 0.0, 40.0])
+def test_a_difference_of_two_is_that_of_the_exact_values(slope):
+    """Its ends, its density and who lies above a place are equal, and few are asked exactly."""
+    rng = np.random.default_rng(2)
+    upper, lower = crowded(rng), rng.permutation(crowded(rng))
+    (rough_upper, asked), (rough_lower, _) = rough_of(upper, rng), rough_of(lower, rng)
+    values, exact = difference_of(rough_upper, rough_lower, slope), upper - slope * lower
+    assert values.ends == (exact.min(), exact.max())
+    assert np.array_equal(profile_of(values, 0.02).raw, profile_of(exact, 0.02).raw)
+    assert sum(asked) < exact.size / 2
+    for place in (*rng.uniform(-0.5, 0.9, 20).tolist(), *exact[:20].tolist()):
+        assert np.array_equal(larger_than(values, place), exact > place)
+    assert np.array_equal(values.all, exact)
+
+
+def test_who_is_larger_than_no_number_and_than_infinity():
+    """No value is larger than what is no number, nor than infinity; all are larger than its opposite."""
+    values, _ = rough_of(np.linspace(0.0, 1.0, 500), np.random.default_rng(0))
+    assert not larger_than(values, np.nan).any()
+    assert not larger_than(values, np.inf).any()
+    assert larger_than(values, -np.inf).all()

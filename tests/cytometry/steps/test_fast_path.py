@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immunomon.cytometry.gates.density import Valley
+from immunomon.cytometry.gates.diagonal import Diagonal
 from immunomon.cytometry.gates.negatives import ground_on
 from immunomon.cytometry.kernels.spillover import inverse_of
 from immunomon.cytometry.model.events import EventTable, Scale
@@ -217,9 +218,8 @@ def test_a_kind_of_gate_without_fast_rules_is_asked_exactly():
     np.testing.assert_array_equal(members(binned, FAST, PARENT & finite), PARENT & finite & binned.contains(EXACT))
 
 
-def test_a_valley_and_its_negatives_lie_where_exact_coordinates_put_them():
-    """Of many events most are counted by fast coordinates; what is found is equal to the last bit."""
-    rng = np.random.default_rng(3)
+def quick_and_plain(rng):
+    """Return many events with and without fast coordinates, and their scales."""
     values = np.exp(rng.normal(6, 1, (40_000, 4)))
     values[::3, 1] = np.exp(rng.normal(9.5, 0.4, values[::3, 1].size))
     values[1::3, 1] = rng.normal(0, 200, values[1::3, 1].size)
@@ -229,6 +229,12 @@ def test_a_valley_and_its_negatives_lie_where_exact_coordinates_put_them():
     scales = {"A": SCALES["A"], "B": SCALES["B"]}
     inside = rng.random(raw.count) < 0.9
     quick, plain = (transform(compensate(raw, spillover), scales, fast=fast).take(inside) for fast in (True, False))
+    return quick, plain, scales
+
+
+def test_a_valley_and_its_negatives_lie_where_exact_coordinates_put_them():
+    """Of many events most are counted by fast coordinates; what is found is equal to the last bit."""
+    quick, plain, scales = quick_and_plain(np.random.default_rng(3))
     assert quick.rough_values("A") is not None
     assert plain.rough_values("A") is None
     fits = [Valley(axis="A").fit(events, scales) for events in (quick, plain)]
@@ -236,3 +242,13 @@ def test_a_valley_and_its_negatives_lie_where_exact_coordinates_put_them():
     assert fits[0].source == "valley"
     grounds = [ground_on(events, "A", scales) for events in (quick, plain)]
     assert len({(g.middle, g.limit, g.typical, g.spread, g.bound, g.parts(0.5), g.parts(0.3)) for g in grounds}) == 1
+
+
+@pytest.mark.parametrize(("persistence", "source"), [(4.0, "valley"), (1e9, "spreads above the middle")])
+def test_a_diagonal_lies_where_exact_coordinates_put_it(persistence, source):
+    """Whether a valley shows or not, the border is equal to the last bit."""
+    quick, plain, scales = quick_and_plain(np.random.default_rng(4))
+    diagonal = Diagonal(x="B", y="A", slope=0.5, spreads=3.0, min_persistence=persistence)
+    placements = [diagonal.fit(events, scales) for events in (quick, plain)]
+    assert placements[0] == placements[1]
+    assert placements[0].source == source

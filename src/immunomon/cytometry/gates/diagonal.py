@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,10 +16,12 @@ from immunomon.cytometry.gates.negatives import Ground, ground_on, refuse_consta
 from immunomon.cytometry.gates.registry import GATE_METHODS, Alone, TwoAxes
 from immunomon.cytometry.gates.threshold import RECTANGLE, SEED
 from immunomon.cytometry.kernels.density import modes_of, profile_of
+from immunomon.cytometry.kernels.rough import RoughValues, all_of, difference_of, larger_than
 from immunomon.cytometry.kernels.selection import median_of
 from immunomon.cytometry.kernels.tail import tail_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Polygon
+from immunomon.cytometry.model.lazy import LazyTable
 from immunomon.cytometry.model.placement import Placement
 from immunomon.cytometry.model.scales import DisplayScale
 from immunomon.errors import GateNotPlaced
@@ -88,12 +90,11 @@ class Diagonal(TwoAxes, Alone):
         for axis in self.axes:
             if scales[axis].kind == "identity":
                 raise GateNotPlaced(f"{axis}: a diagonal needs a display scale such as logicle, not identity")
-        x, y = (np.asarray(parent.column(axis), dtype=np.float64) for axis in self.axes)
-        for axis, values in zip(self.axes, (x, y), strict=True):
+        on_axes = _values_on(parent, self.axes)
+        for axis, values in on_axes.items():
             refuse_constant(values, axis)
-        along = y - self.slope * x
+        along = difference_of(on_axes[self.y], on_axes[self.x], self.slope)
         grounds = {axis: ground_on(parent, axis, scales) for axis in self.axes}
-        on_axes = dict(zip(self.axes, (x, y), strict=True))
         try:
             valley = find_valley(
                 along,
@@ -104,7 +105,8 @@ class Diagonal(TwoAxes, Alone):
                 parts=lambda offset: _parts(offset, along, on_axes, _noise(grounds)),
             )
         except GateNotPlaced as error:
-            beyond = self._beyond_the_bulk(along, (x, y), grounds)
+            exactly = all_of(along)
+            beyond = self._beyond_the_bulk(exactly, (all_of(on_axes[self.x]), all_of(on_axes[self.y])), grounds)
             if beyond is not None:
                 facts = {"offset": beyond[0], "slope": self.slope, "depth": 0.0}
                 note = f"{self.y} against {self.x}: {error}; placed {self.spreads:g} spreads above the middle of all"
@@ -113,7 +115,7 @@ class Diagonal(TwoAxes, Alone):
                 return Placement(self.at(facts, scales), facts, note, source, errors, doubts, {"offset": "data"})
             if self.fallback_offset is None:
                 raise GateNotPlaced(f"{self.y} against {self.x}: {error}; add 'fallback_offset:'") from error
-            facts = {"offset": self._fallback(along), "slope": self.slope, "depth": 0.0}
+            facts = {"offset": self._fallback(exactly), "slope": self.slope, "depth": 0.0}
             note = f"{self.y} against {self.x}: {error}; fallback used"
             doubts = (Doubt("fallback_alone", self.y, str(error)),)
             return Placement(self.at(facts, scales), facts, note, "fallback", {}, doubts, {"offset": "fallback"})
@@ -180,17 +182,31 @@ def _noise(grounds: Mapping[str, Ground | None]) -> dict[str, float]:
     return {axis: border for axis, border in borders.items() if border is not None}
 
 
-def _parts(offset: float, along: Floats, values: Mapping[str, Floats], noise: Mapping[str, float]) -> bool:
+def _values_on(parent: EventTable, axes: Sequence[str]) -> dict[str, Floats | RoughValues]:
+    """Return the values of the axes: roughly, and exactly when asked, where the table has all so."""
+    rough = {axis: parent.rough_values(axis) if isinstance(parent, LazyTable) else None for axis in axes}
+    known = {axis: values for axis, values in rough.items() if values is not None}
+    if len(known) == len(rough):
+        return {**known}
+    return {axis: np.asarray(parent.column(axis), dtype=np.float64) for axis in axes}
+
+
+def _parts(
+    offset: float,
+    along: Floats | RoughValues,
+    values: Mapping[str, Floats | RoughValues],
+    noise: Mapping[str, float],
+) -> bool:
     """Say whether either side of a split has most of its events beyond the noise of the negatives on either axis."""
     if len(noise) < len(values):
         return True  # where the noise of an axis is not known, it cannot explain the split
-    beyond = np.any([values[axis] > border for axis, border in noise.items()], axis=0)
-    above = along > offset
+    beyond = np.any([larger_than(values[axis], border) for axis, border in noise.items()], axis=0)
+    above = larger_than(along, offset)
     return any(side.any() and float(beyond[side].mean()) > 0.5 for side in (above, ~above))
 
 
 def _remarks(
-    parent: EventTable, offset: float, along: Floats, grounds: Mapping[str, Ground | None]
+    parent: EventTable, offset: float, along: Floats | RoughValues, grounds: Mapping[str, Ground | None]
 ) -> tuple[Doubt, ...]:
     """Return the axes whose noise is not known and might explain the split, however it is bounded."""
     unknown = [

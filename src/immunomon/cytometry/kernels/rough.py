@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.arrays import Floats, Floats32, Rows
+from immunomon.arrays import Floats, Floats32, Mask, Rows
 
-__all__ = ["RoughValues", "ends_of", "outside_of", "some_of"]
+__all__ = ["RoughValues", "all_of", "difference_of", "ends_of", "larger_than", "outside_of", "some_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,3 +105,41 @@ def some_of(values: Floats | RoughValues, rows: Rows) -> Floats:
     [1.0]
     """
     return values.exact(rows) if isinstance(values, RoughValues) else values[rows]
+
+
+def all_of(values: Floats | RoughValues) -> Floats:
+    """Return all values, exactly.
+
+    >>> all_of(np.array([3.0, 1.0])).tolist()
+    [3.0, 1.0]
+    """
+    return values.all if isinstance(values, RoughValues) else values
+
+
+def larger_than(values: Floats | RoughValues, place: float) -> Mask:
+    """Return which values are larger than a place, (values,).
+
+    >>> larger_than(np.array([3.0, 1.0]), 2.0).tolist()
+    [True, False]
+    """
+    if not isinstance(values, RoughValues):
+        return values > place
+    larger = values.rough > np.float64(place)
+    doubtful = np.flatnonzero(~(np.abs(values.rough - np.float64(place)) > values.bound))
+    larger[doubtful] = values.exact(doubtful) > place
+    return np.asarray(larger)
+
+
+def difference_of(upper: Floats | RoughValues, lower: Floats | RoughValues, slope: float) -> Floats | RoughValues:
+    """Return ``upper - slope * lower``, (values,): known as well as both are.
+
+    >>> difference_of(np.array([3.0, 1.0]), np.array([1.0, 1.0]), 2.0).tolist()
+    [1.0, -1.0]
+    """
+    if not (isinstance(upper, RoughValues) and isinstance(lower, RoughValues)):
+        return np.asarray(all_of(upper) - slope * all_of(lower))
+    rough = upper.rough.astype(np.float64) - slope * lower.rough
+    known = np.abs(rough[np.isfinite(rough)])
+    rounding = 2.0**-23 * float(known.max(initial=0.0))  # twice what float32 rounds off, and float64 beside it
+    bound = (upper.bound + abs(slope) * lower.bound) * (1 + 1e-9) + rounding
+    return RoughValues(rough.astype(np.float32), bound, lambda rows: upper.exact(rows) - slope * lower.exact(rows))

@@ -82,14 +82,17 @@ class LazyTable(EventTable):
         """Return some of the events; their columns, too, are computed when asked."""
         chosen: list[Rows] = []
 
-        def compute(column: int, subset: Rows | None) -> Floats:
+        def places() -> Rows:
             if not chosen:  # many a gate is placed without a look at the events
                 chosen.append(np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64))
-            return self.cells(column, chosen[0] if subset is None else chosen[0][subset])
+            return chosen[0]
+
+        def compute(column: int, subset: Rows | None) -> Floats:
+            return self.cells(column, places() if subset is None else places()[subset])
 
         def rough(column: int) -> tuple[Column, float] | None:
             whole = self._rough_column(column)
-            return None if whole is None else (whole[0][rows], whole[1])
+            return None if whole is None else (whole[0].take(places()), whole[1])
 
         count = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else rows.size
         taken = LazyTable(self.channels, self.scale, self.source, count=count, compute=compute)
