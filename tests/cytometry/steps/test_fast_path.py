@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immunomon.cytometry.gates.density import Valley
-from immunomon.cytometry.gates.diagonal import Diagonal
+from immunomon.cytometry.gates.diagonal import AbovePeak, Diagonal
 from immunomon.cytometry.gates.negatives import ground_on
 from immunomon.cytometry.kernels.spillover import inverse_of
 from immunomon.cytometry.model.events import EventTable, Scale
@@ -244,11 +244,11 @@ def test_a_valley_and_its_negatives_lie_where_exact_coordinates_put_them():
     assert len({(g.middle, g.limit, g.typical, g.spread, g.bound, g.parts(0.5), g.parts(0.3)) for g in grounds}) == 1
 
 
-@pytest.mark.parametrize(("persistence", "source"), [(4.0, "valley"), (1e9, "spreads above the middle")])
+@pytest.mark.parametrize(("persistence", "source"), [(4.0, "valley"), (1e9, "fallback")])
 def test_a_diagonal_lies_where_exact_coordinates_put_it(persistence, source):
     """Whether a valley shows or not, the border is equal to the last bit."""
     quick, plain, scales = quick_and_plain(np.random.default_rng(4))
-    diagonal = Diagonal(x="B", y="A", slope=0.5, spreads=3.0, min_persistence=persistence)
+    diagonal = Diagonal(x="B", y="A", slope=0.5, spreads=3.0, min_persistence=persistence, fallback_offset=AbovePeak(3))
     placements = [diagonal.fit(events, scales) for events in (quick, plain)]
     assert placements[0] == placements[1]
     assert placements[0].source == source
