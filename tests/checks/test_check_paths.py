@@ -40,7 +40,11 @@ def test_a_strategy_is_checked_against_the_panel_it_names(study):
     path = study.write("treg.yaml", text.replace("x: CCR4", "x: CCR44"))
     report = check_paths([path], methods=GATE_METHODS)
     assert not report.problems
-    assert any("panel 'treg' has no CCR44: strategy 'treg' leaves out treg_memory" in one for one in report.warnings)
+    saying = "panel 'treg' has no CCR44: strategy 'treg' leaves out treg_memory; did you mean 'CCR4'?"
+    assert any(one.endswith(saying) for one in report.warnings)
+    path = study.write("treg.yaml", text.replace("x: CCR4", "x: CD33"))
+    (saying,) = (one for one in check_paths([path], methods=GATE_METHODS).warnings if "CD33" in one)
+    assert saying.endswith("leaves out treg_memory"), "a marker of its own is absent, not misspelt"
     path = study.write("treg.yaml", text.replace("panel: treg", "panel: trge"))
     assert any("panel: no panel named 'trge'; did you mean 'treg'?" in one for one in study.problems(path))
 

@@ -14,7 +14,7 @@ from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.errors import BadSpec, ImmunomonError, UnknownName, nearest
-from immunomon.runs.files import carried_by_file
+from immunomon.runs.files import carried_by_file, carrier
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.named import find_gates
 from immunomon.runs.placed import apply_to_file, placed_in_run
@@ -118,5 +118,5 @@ def _gated(source: str, file: Path, panel: str | None, reading: Reading) -> tupl
     if isinstance(declared, PlacedStrategy):
         return apply_to_file(file, declared, panel=using, reading=reading), reading, ()
     declared = carried_by_file(file, declared, panel=using, reading=reading)
-    notes = tuple(declared.about_left_out(f"panel '{using.name}'" if using else "the file"))
+    notes = declared.about_left_out(carrier(using), using.axis_names if using else ())
     return analyse(file, declared, panel=using, reading=reading, with_plots=False).tree, reading, notes

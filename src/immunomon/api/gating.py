@@ -101,7 +101,7 @@ def _as_declared(sample: Sample, strategy: GatingStrategy, remarks: tuple[str, .
     )
     tree = analysis.tree
     display = transform(analysis.compensated, {name: axis.scale for name, axis in tree.axes.items()})
-    about = [*remarks, *carried.about_left_out(carrier(sample.panel)), *sample.header.deviations]
+    about = [*remarks, *carried.about_left_out(carrier(sample.panel), sample.channels), *sample.header.deviations]
     if analysis.spillover is None and sample.compensation.from_file and is_stained(sample.header):
         about.append(NO_MATRIX)
     about += [*swapped_pulses(sample.events), *(d.sentence for d in analysis.measured.doubts.get(ROOT, ()))]

@@ -173,7 +173,10 @@ class _Check:
         strategy = load_strategy(path, methods=self.methods, panel=panel)
         self.warnings += [
             *dated_lines(path),
-            *(f"{path}: {line}" for line in strategy.about_left_out(f"panel '{name}'")),
+            *(
+                f"{path}: {line}"
+                for line in strategy.about_left_out(f"panel '{name}'", panel.axis_names if panel else ())
+            ),
         ]
 
     def name(self, path: Path, file: YamlFile) -> None:

@@ -145,7 +145,8 @@ class StudyCheck:
                 path = find_strategy(use.strategy, study.folder)
                 self.specs.append(path)
                 strategy = strategies[use.panel] = load_strategy(path, methods=self.methods, panel=panels.get(use.tube))
-                missing = strategy.about_left_out(f"panel '{use.tube}'")
+                known = panels[use.tube].axis_names if use.tube in panels else ()
+                missing = strategy.about_left_out(f"panel '{use.tube}'", known)
                 self.warnings += [*dated_lines(path), *(f"{path}: {line}" for line in missing)]
             except BadSpec as error:
                 self.problems += error.problems

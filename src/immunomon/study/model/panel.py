@@ -110,6 +110,11 @@ class Panel:
         remedy = nearest(name, [marker.name for marker in self.markers])
         raise UnknownChannel(f"panel {self.name}: no marker '{name}'; {remedy}")
 
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Every name that an axis of a strategy can have here: markers, scatter, time, detectors."""
+        return tuple(dict.fromkeys((*self.names, *self.detectors)))
+
     def has(self, axis: str) -> bool:
         """Say whether an axis of a strategy is in this panel: a marker, a detector, scatter or time, in any case.
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from immunomon.errors import UnknownName, nearest
+from immunomon.study.model.marker_names import known_marker
 
 __all__ = [
     "ROOT",
@@ -236,20 +237,32 @@ class GatingStrategy:
         scales = {names.get(axis, axis): scale for axis, scale in self.scales.items()}
         return replace(self, populations=populations, scales=scales)
 
-    def about_left_out(self, whose: str) -> tuple[str, ...]:
+    def about_left_out(self, whose: str, known: Sequence[str] = ()) -> tuple[str, ...]:
         """Return what is left out, and for want of which markers, a sentence each; whose: what lacks them.
+
+        known: the names that it has; one that is near a name that is no marker's is proposed.
 
         >>> left = (LeftOut("memory", "Memory", ("CCR4",)),)
         >>> GatingStrategy("treg", "Treg", 1, None, (), left_out=left).about_left_out("panel 'flow10'")
         ("panel 'flow10' has no CCR4: strategy 'treg' leaves out memory",)
+        >>> left = (LeftOut("memory", "Memory", ("CCCR4",)),)
+        >>> GatingStrategy("treg", "Treg", 1, None, (), left_out=left).about_left_out("panel 'x'", ["CCR4", "CD4"])
+        ("panel 'x' has no CCCR4: strategy 'treg' leaves out memory; did you mean 'CCR4'?",)
         """
         names: dict[tuple[str, ...], list[str]] = {}
         for left in self.left_out:
             names.setdefault(left.lacking, []).append(left.population)
         return tuple(
             f"{whose} has no {' and no '.join(lacking)}: strategy '{self.name}' leaves out {', '.join(left)}"
+            + _meant(lacking, known)
             for lacking, left in names.items()
         )
+
+
+def _meant(lacking: Sequence[str], known: Sequence[str]) -> str:
+    """Return the known names that are near to those that no marker has: these are more likely misspelt than absent."""
+    near = (nearest(name, known) for name in lacking if not known_marker(name))
+    return "".join(f"; {question}" for question in near if question.startswith("did you mean"))
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - whatever a gate's arguments hold
