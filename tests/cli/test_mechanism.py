@@ -4,9 +4,13 @@ import json
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from immunomon.files import file_digest
+from immunomon.outputs.report.pictures import with_pictures
+from immunomon.outputs.report.run_folder import ReportedRun
 from immunomon.outputs.report.told import read_told
+from immunomon.trial.mechanism.words import NO_R
 from immunomon.trial.model.tables import MECHANISM_TABLES
 
 
@@ -72,3 +76,32 @@ def test_a_table_of_another_form_is_said(made_up_run, command):
     status, out, err = command("mechanism", made_up_run)
     assert status != 0
     assert "kinetics has no column" in out + err
+
+
+def test_a_population_without_a_correlation_is_said_in_words_and_has_no_empty_picture(made_up_run, command):
+    tables = made_up_run / "tables"
+    changes = pd.read_parquet(tables / "changes.parquet")
+    later = sorted(set(changes["visit"]) - {"W4"})
+    changes[~((changes["population"] == "treg") & changes["visit"].isin(later))].to_parquet(tables / "changes.parquet")
+    for name in ("frequencies", "medians"):
+        table = pd.read_parquet(tables / f"{name}.parquet")
+        if len(table):
+            table[~((table["population"] == "treg") & (table["visit"] != "W4"))].to_parquet(tables / f"{name}.parquet")
+    assert command("mechanism", made_up_run)[0] == 0
+    folder = made_up_run / "mechanism"
+    r = pd.read_parquet(folder / "within_patients.parquet").set_index("endpoint")["r"]
+    assert pd.isna(r["treg"])
+    assert r.notna().any()
+    assert len(list(folder.glob("within_patients_*.png"))) == int(r.notna().sum())
+    (page,) = read_told(made_up_run, "d" * 64).pages
+    (within,) = (section for section in page.sections if section.heading == "Within the same patients, visit by visit")
+    said = [text for text in within.paragraphs if NO_R in text]
+    assert len(said) == int(r.isna().sum())
+    assert all("too few patients with two or more visits" in text for text in said)
+    (order,) = (section for section in page.sections if section.heading == "Which comes first?")
+    assert any(f"{NO_R} with a visit's lag" in text for text in order.paragraphs)
+    run = ReportedRun(made_up_run, json.loads((made_up_run / "run.json").read_text(encoding="utf-8")))
+    (drawn,) = with_pictures(run, [page])
+    assert drawn.sections[0].heading == "In pictures"
+    for text in said:
+        assert any(escape(text) in picture for picture in drawn.sections[0].pictures)

@@ -161,7 +161,9 @@ def _figures(result: Mechanism) -> Iterator[tuple[str, Figure]]:
         figure = Figure(figsize=(7.5, 1.3 + 0.55 * len(shown)), layout="constrained")
         apart(figure.subplots(), shown)
         yield "by_response", figure
-    for number, series in enumerate(result.joined.looked_at, start=1):
+    r = result.tables["within_patients"].set_index("endpoint")["r"]
+    shown_series = (series for series in result.joined.looked_at if pd.notna(r[series.endpoint.name]))
+    for number, series in enumerate(shown_series, start=1):  # the page says in words why the others have none
         yield f"within_patients_{number}", _within(result, series)
     lags = result.tables["lags"].dropna(subset=["r"])
     if len(lags):
@@ -191,7 +193,7 @@ def _within(result: Mechanism, series: Series) -> Figure:
     ax = figure.subplots()
     colours = [palette[group].light for group in facts.group_of.values()]
     together(ax, series.scaled, joined.platelets, colours=colours)
-    ax.set_title(f"{series.label}, r = {'-' if pd.isna(r) else f'{r:+.2f}'}", size=10)
+    ax.set_title(f"{series.label}, r = {r:+.2f}", size=10)
     ax.set_xlabel(f"{series.endpoint.scale.value}, around the patient's mean", size=9)
     ax.set_ylabel("platelets, doublings around the patient's mean", size=9)
     for group in facts.doses:

@@ -19,6 +19,7 @@ from immunomon.plots.estimates import apart, arrows, arrows_height, arrows_reach
 from immunomon.plots.matrix import change_heatmap, events_by_grade, subjects_by_dose
 from immunomon.trial.assessments.page_parts import number
 from immunomon.trial.mechanism.within import LAG_NAMES
+from immunomon.trial.mechanism.words import NO_R
 from immunomon.trial.model.tables import BY_RESPONSE, LAGS
 
 __all__ = ["efficacy_sections", "primary_picture", "with_pictures"]
@@ -239,7 +240,7 @@ def _sentence(text: str) -> str:
 def _mechanism(source: Source, page: ToldPage) -> Iterator[ToldSection]:
     spoken = {text.partition(":")[0]: _sentence(text.partition(": ")[2]) for section in page.sections
               if section.heading == "In short" for text in section.paragraphs}  # fmt: skip
-    within = next((s.pictures for s in page.sections if s.heading == "Within the same patients, visit by visit"), ())
+    within = next((s for s in page.sections if s.heading == "Within the same patients, visit by visit"), None)
     pictures: list[Markup] = []
     split = source.run.held_if_there(BY_RESPONSE, "mechanism")
     if split is not None and split["difference"].notna().any():
@@ -260,11 +261,12 @@ def _mechanism(source: Source, page: ToldPage) -> Iterator[ToldSection]:
         height = 90 + 42 * len({row["label"] for row in known})
         pictures.append(picture(lambda ax: intervals(ax, rows).set_xlabel("correlation within patients"), height,
                                  "Which comes first", sentence=spoken.get("Order", "")))  # fmt: skip
-    if within:
+    if within and (within.pictures or any(NO_R in text for text in within.paragraphs)):
+        unshown = (text for text in within.paragraphs if NO_R in text)
         caption = Markup("<figcaption><b>Within patients.</b> {}</figcaption>").format(
-            spoken.get("Within patients", "")
+            " ".join([spoken.get("Within patients", ""), *unshown])
         )
-        pictures += [caption + within[0], *within[1:]]
+        pictures += [caption + (within.pictures or [Markup()])[0], *within.pictures[1:]]
     bare = replace(page, sections=tuple(replace(section, pictures=()) for section in page.sections))
     yield from first_section("In pictures", pictures, bare)
 

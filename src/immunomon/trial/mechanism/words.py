@@ -13,6 +13,7 @@ from immunomon.trial.mechanism.joined import Joined
 from immunomon.trial.mechanism.within import LAG_NAMES
 
 __all__ = [
+    "NO_R",
     "by_chance",
     "excludes_0",
     "fold_words",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 Row = Mapping[str, Any]
+NO_R = "no correlation within patients"  # what is said of a population where r cannot be worked out
 _UNIT = {"log-odds": "odds", "log": "the value", "clr": "its share against the other parts"}
 
 
@@ -143,7 +145,7 @@ def within_section(joined: Joined, tables: Tables) -> Section:
         "the replicates. 'r swapped' is what remains when each immune course is laid beside another patient's "
         "platelets: the part that is there merely because everyone changes after treatment. Only what goes beyond it "
         "speaks for a tie within the patient, and p is that of the own courses among swapped ones.",
-        *(_correlation(row) for row in rows if row["r"] is not None),
+        *(_correlation(row) for row in rows),
         by_chance(rows, joined.measured.plan.alpha, low="patient_low", high="patient_high")
         + " A common course after treatment is enough to make one do so.",
     ]
@@ -165,6 +167,8 @@ def within_section(joined: Joined, tables: Tables) -> Section:
 
 
 def _correlation(row: Row) -> str:
+    if row["r"] is None:
+        return f"{row['label']}: {NO_R}, and there is no picture of it. {row['note']}."
     way = "rise" if row["r"] > 0 else "fall"
     text = f"{row['label']}: platelets {way} where it rises, r = {row['r']:+.2f} "
     text += f"({interval(row['patient_low'], row['patient_high'])} by patients)"
@@ -184,11 +188,7 @@ def order_section(joined: Joined, tables: Tables) -> Section:
         "If the immune change leads, a visit's immune value should go with the platelets of the next visit more than "
         "a visit's platelets go with the next immune value. Both lags stand side by side, on the same pairs of visits. "
         f"A visit is {_weeks(lagged)} weeks after the one before: a lag of days cannot be seen.",
-        *(
-            _lead(by_lag, joined.measured.plan.alpha)
-            for by_lag in by_label.values()
-            if by_lag["difference"]["r"] is not None
-        ),
+        *(_lead(by_lag, joined.measured.plan.alpha) for by_lag in by_label.values()),
         "Strength is |r|, whatever its sign; p is that of the difference of the two |r| among courses swapped between "
         "patients. A course that all patients have in common makes one lag stronger in the swapped ones too.",
         "The second table asks each patient: was the first immune change beyond the reference change there before the "
@@ -208,6 +208,8 @@ def _weeks(rows: list[dict[str, Any]]) -> str:
 
 def _lead(by_lag: Mapping[str, Row], alpha: float) -> str:
     first, later, gap = (by_lag[lag] for lag in LAG_NAMES[1:])
+    if gap["r"] is None:
+        return f"{gap['label']}: {NO_R} with a visit's lag, so that nothing can be said of which comes first."
     text = f"{gap['label']}: r = {first['r']:+.2f} with the immune change first, {later['r']:+.2f} with the platelets "
     text += f"first; difference of |r| {gap['r']:+.2f}"
     stronger = "immune change" if gap["r"] > 0 else "platelets"
