@@ -23,8 +23,9 @@ def messages_page(package: Path) -> str:
     """Return the page of all messages of a package, by the part of the program that says them."""
     sections: dict[str, set[tuple[str, str]]] = {}
     for path in sorted(package.rglob("*.py")):
-        wing = path.relative_to(package).parts[0]
-        sections.setdefault(HEADS.get(wing, HEADS["study"]), set()).update(_messages(path))
+        rooms = path.relative_to(package).parts
+        head = HEADS.get("/".join(rooms[:2]), HEADS.get(rooms[0], HEADS["study"]))
+        sections.setdefault(head, set()).update(_messages(path))
     parts = [_HEAD]
     for head, found in sections.items():
         rows = [f"| {_cell(message)} | {_cell(remedy)} |" for message, remedy in sorted(found, key=_plainly)]
@@ -33,10 +34,10 @@ def messages_page(package: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-# Wing of the code -> what a person was doing when it said so.
+# Wing of the code, or a room of one -> what a person was doing when it said so.
 HEADS = {
     "study": "Reading a study's files",
-    "checks": "Checking and proposing a study",
+    "runs/checks": "Checking and proposing a study",
     "cytometry": "FCS files, matrices, gates",
     "runs": "Running",
     "trial": "Answers: statistics and assessments",

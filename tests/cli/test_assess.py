@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from immunomon.assurance.simulate.assessments import ADVERSE_EVENT_COLUMNS
-from immunomon.checks.paths import check_paths
 from immunomon.cli.main import app
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.errors import BadSpec, ImmunomonError
+from immunomon.runs.checks.paths import check_paths
 from immunomon.trial.model.tables import ASSESSMENT_TABLES
 
 STUDY = """\

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from support.odd_fcs import COARSE, WHOLE, write_lmd
 
-from immunomon.checks.paths import check_paths
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.runs.checks.paths import check_paths
 from immunomon.runs.run import run_study
 
 STUDY = """\

@@ -33,3 +33,11 @@ def test_twelve_changes_need_at_most_three_files_each():
     rows = [row.split("|")[2] for row in table.splitlines() if row.startswith("| ") and "files |" not in row]
     assert len(rows) == 12
     assert all(1 <= row.count("`") / 2 <= 3 for row in rows)
+
+
+def test_what_is_checked_before_a_run_knows_no_run():
+    """The checks stand below the other modules of ``runs`` and import none of them."""
+    files = sorted((PACKAGE / "runs" / "checks").glob("*.py"))
+    imported = {name for path in files for name in re.findall(r"immunomon\.runs[\w.]*", path.read_text("utf-8"))}
+    assert len(files) > 10
+    assert {name for name in imported if not name.startswith("immunomon.runs.checks")} == set()

@@ -14,10 +14,10 @@ import pytest
 from support.program import alone
 
 from immunomon.assurance.verify.run import verify_run
-from immunomon.checks.paths import check_paths
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.remote import as_path, fetched, fetched_copy
 from immunomon.runs.audit_inputs import inspect_inputs
+from immunomon.runs.checks.paths import check_paths
 
 pytest.importorskip("s3fs", reason="s3fs is not installed")
 pytest.importorskip("moto", reason="moto is not installed")

@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from immunomon.checks.paths import check_paths
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.specs.strategy import load_in_use
 from immunomon.errors import BadSpec, counted
 from immunomon.outputs.delivery.beforehand import delivery_problems
 from immunomon.outputs.delivery.mapping import read_map
+from immunomon.runs.checks.paths import check_paths
 from immunomon.runs.declared_scales import scale_warnings_of_study
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from immunomon.checks.reconcile import Difference, read_subject_visits, reconciled
 from immunomon.csvfile import cell_of_text
 from immunomon.errors import BadSpec, ImmunomonError, counted
 from immunomon.files import read_input, write_whole
+from immunomon.runs.checks.reconcile import Difference, read_subject_visits, reconciled
 from immunomon.study.model.study import RoleKind, Sample, Study
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study

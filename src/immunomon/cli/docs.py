@@ -48,7 +48,7 @@ __all__ = [
 # The parts of documents that are made from the code: the drawing of the wings, tables, gate methods, CSV columns.
 
 # From the ground up; that no import points up is proven by import-linter (pyproject.toml).
-WINGS = ("study", "cytometry", "plots", "trial", "checks", "runs", "maps", "outputs", "assurance", "api", "cli")
+WINGS = ("study", "cytometry", "plots", "trial", "runs", "maps", "outputs", "assurance", "api", "cli")
 _ROOT = Path(immunomon.__file__).parent
 
 

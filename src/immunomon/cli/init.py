@@ -53,9 +53,9 @@ def init(
 
 def _proposed(folder: Path, fcs_folder: Path, pattern_text: str | None) -> int:
     """Write the study that a folder of FCS files seems to be; return 1, with the reason, if it cannot be told."""
-    from immunomon.checks.file_names import BadPattern, Pattern
-    from immunomon.checks.proposed_study import propose_study
     from immunomon.cytometry.gates import GATE_METHODS
+    from immunomon.runs.checks.file_names import BadPattern, Pattern
+    from immunomon.runs.checks.proposed_study import propose_study
 
     if not fcs_folder.is_dir():
         typer.echo(f"{fcs_folder}: no such folder; check the path", err=True)

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from immunomon.checks.proposed_panel import propose_panel as propose
-from immunomon.checks.proposed_strategies import propose_strategies
 from immunomon.cli.app import DataSet, app
 from immunomon.cytometry.formats.fcs import read_header
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.errors import counted
 from immunomon.files import write_whole
+from immunomon.runs.checks.proposed_panel import propose_panel as propose
+from immunomon.runs.checks.proposed_strategies import propose_strategies
 
 __all__ = ["propose_panel"]
 

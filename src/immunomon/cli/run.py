@@ -139,8 +139,8 @@ def _unchanged(summary: RunSummary) -> str:
 
 def _problems(study: Path) -> list[str]:
     """Return what a check of the study finds: a run does what it can, but not in silence."""
-    from immunomon.checks.paths import check_paths
     from immunomon.cytometry.gates import GATE_METHODS
+    from immunomon.runs.checks.paths import check_paths
 
     report = check_paths([study], methods=GATE_METHODS)
     lines = [f"warning {line}" for line in report.warnings[:_SHOWN]]

@@ -11,10 +11,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from immunomon.checks.file_names import BadPattern, Pattern
-from immunomon.checks.proposed_panel import yaml_text
 from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.findings import most_of, shown
+from immunomon.runs.checks.file_names import BadPattern, Pattern
+from immunomon.runs.checks.proposed_panel import yaml_text
 from immunomon.runs.imported_forms import ForeignSample, ForeignTable
 from immunomon.runs.imported_numbers import rounding_of
 from immunomon.runs.imported_rows import ImportedRow

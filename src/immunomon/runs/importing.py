@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from immunomon.checks.rows import unusable_beads
 from immunomon.cytometry.gates.under import IMPORTED
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.steps.cross_check import cross_check
@@ -17,6 +16,7 @@ from immunomon.errors import BadSpec, ImmunomonError, NotARunFolder, Problem
 from immunomon.findings import shown
 from immunomon.runs.accounting import Accounted, set_aside_left_over
 from immunomon.runs.audit import AuditTrail
+from immunomon.runs.checks.rows import unusable_beads
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.imported_rows import ImportedRow, check_rows
 from immunomon.runs.imported_trees import is_inside, samples_of, trees_of

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from immunomon.checks.plan import check_normalisation_names
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.model.run_tables import NORMALISED_FREQUENCIES
 from immunomon.cytometry.model.scales import AnyScale
@@ -18,6 +17,7 @@ from immunomon.cytometry.steps.normalise import BridgeCells, learn_normalisation
 from immunomon.cytometry.steps.transform import resolve_scales
 from immunomon.errors import BadSpec, ImmunomonError
 from immunomon.files import digests_of_what_is_written
+from immunomon.runs.checks.plan import check_normalisation_names
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.gated import Gated, read_gated
 from immunomon.runs.jobs import default_jobs

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from immunomon.checks.rows import unusable_beads
 from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.gates import GATE_METHODS, gate_method
@@ -19,6 +18,7 @@ from immunomon.errors import BadSpec, ChangedFile, LeavesStudy
 from immunomon.files import InputChanged, NotARegularFile, file_digest, refuse_irregular
 from immunomon.memory import lack_of_memory
 from immunomon.runs.at_hand import AtHand
+from immunomon.runs.checks.rows import unusable_beads
 from immunomon.runs.provenance import code_digest, digest_of
 from immunomon.runs.single import Compensation
 from immunomon.study.model.fcs import Reading

@@ -25,7 +25,7 @@ _FORMAT = "immunomon.stamps/1"
 # milliseconds, seconds, or steps of two seconds (FAT). Git has the same trouble, and the same remedy.
 _SETTLED_NS = 2_500_000_000
 # What the tables depend on beyond what single results do.
-_CODE = ("study", "cytometry", "trial", "checks", "runs", "files.py", "csvfile.py", "yamlfile.py")
+_CODE = ("study", "cytometry", "trial", "runs", "files.py", "csvfile.py", "yamlfile.py")
 
 # Size in bytes, times of change of content and status in ns, inode: what is written anew, or copied over, differs.
 Stamp = list[int]

@@ -15,7 +15,6 @@ from immunomon.assurance.simulate.layouts import EXTRA_LAYOUTS
 from immunomon.assurance.simulate.populations import lymphocyte_mixture, truth_populations
 from immunomon.assurance.simulate.trial import simulate_trial
 from immunomon.assurance.validation.agreement import f1
-from immunomon.checks.rows import unusable_beads
 from immunomon.cytometry.formats.memberships import read_memberships
 from immunomon.cytometry.model.measured import SampleResult
 from immunomon.errors import BadSpec
@@ -23,6 +22,7 @@ from immunomon.maps.clusters.abundance import Counted, tables_of
 from immunomon.maps.clusters.samples import source_of
 from immunomon.outputs.trace.of_run import RunRecords
 from immunomon.outputs.trace.trace import Asked, trace
+from immunomon.runs.checks.rows import unusable_beads
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.gated import read_gated
 from immunomon.runs.opened import open_run

@@ -5,7 +5,6 @@ import shutil
 import pytest
 
 from immunomon.api.export_events import export_events
-from immunomon.checks.paths import check_paths
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.write_fcs import kept_keywords, linear_channels, write_fcs
 from immunomon.cytometry.gates import GATE_METHODS
@@ -14,6 +13,7 @@ from immunomon.outputs.delivery.content import read_content
 from immunomon.outputs.delivery.deliver import deliver_run
 from immunomon.outputs.delivery.read import read_manifest
 from immunomon.outputs.delivery.source import read_headers_of
+from immunomon.runs.checks.paths import check_paths
 from immunomon.runs.run import run_study
 
 NAME = "Dr. A. Nonymous"

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from immunomon.checks.paths import check_paths
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.specs.dated import dated_lines
 from immunomon.cytometry.specs.strategy import load_strategy
+from immunomon.runs.checks.paths import check_paths
 
 OLD = """\
 schema: immunomon.strategy/1

@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 
-from immunomon.checks.plan import schedule_notes
+from immunomon.runs.checks.plan import schedule_notes
 from immunomon.study.model.endpoints import AssessmentRules, AssessmentSchedule
 from immunomon.study.model.study import Cohort, DoseGroup, Study, Subject
 from immunomon.study.model.uses import PanelUse

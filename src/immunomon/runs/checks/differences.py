@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from immunomon.checks.channels import OTHER_STAINS
-from immunomon.checks.tube import Tube
 from immunomon.errors import Problem, counted
 from immunomon.findings import shown
+from immunomon.runs.checks.channels import OTHER_STAINS
+from immunomon.runs.checks.tube import Tube
 from immunomon.study.model.channels import ChannelKind
 from immunomon.study.model.marker_names import plain
 from immunomon.study.model.overrides import AcceptedDifference

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from immunomon.checks.proposed_panel import ProposedPanel
 from immunomon.cytometry.specs.gatecall import Methods
 from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpec
+from immunomon.runs.checks.proposed_panel import ProposedPanel
 from immunomon.shape import BLANK
 from immunomon.study.model.panel import Marker, MarkerKind, Panel
 from immunomon.study.specs.catalog import shipped_strategies

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from immunomon.checks.file_names import FileName
 from immunomon.csvfile import BadCell, date_in
 from immunomon.findings import shown
+from immunomon.runs.checks.file_names import FileName
 
 __all__ = ["guessed_names", "is_baseline", "visit_order"]
 
@@ -62,7 +62,7 @@ def guessed_names(names: Sequence[FileName], panels: Mapping[str, str]) -> tuple
 
     panels: file -> what its kind of channels is called by; a word that goes with the kind is the panel's.
 
-    >>> from immunomon.checks.file_names import read_name
+    >>> from immunomon.runs.checks.file_names import read_name
     >>> files = [read_name(f"{who}_{when}_treg.fcs") for who in ("S01", "S02") for when in ("D-1", "W4")]
     >>> named, why = guessed_names(files, {name.file: "kind 1" for name in files})
     >>> dict(named[0].fields), why

@@ -7,15 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immunomon.checks.plan import OVERRIDES_FILE
-from immunomon.checks.study import StudyCheck
-from immunomon.checks.tube import Progress, deviation_notes, matrix_notes, pulse_notes, read_headers
 from immunomon.cytometry.specs.dated import dated_lines
 from immunomon.cytometry.specs.gatecall import Methods
 from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.files import is_there
 from immunomon.findings import shown
+from immunomon.runs.checks.plan import OVERRIDES_FILE
+from immunomon.runs.checks.study import StudyCheck
+from immunomon.runs.checks.tube import Progress, deviation_notes, matrix_notes, pulse_notes, read_headers
 from immunomon.study.specs.catalog import find_panel
 from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import read_samples

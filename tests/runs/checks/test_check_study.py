@@ -1,7 +1,7 @@
 import pytest
 
-from immunomon.checks.paths import check_paths
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.runs.checks.paths import check_paths
 from immunomon.study.specs.catalog import shipped_panels
 
 

@@ -2,7 +2,7 @@
 
 from support.odd_fcs import DATA, text_of, write_odd
 
-from immunomon.checks.paths import check_paths
+from immunomon.runs.checks.paths import check_paths
 
 
 def test_what_was_repaired_is_a_note_and_no_problem(tmp_path):

@@ -3,7 +3,7 @@
 import datetime
 from pathlib import Path
 
-from immunomon.checks.tube import Tube, specimen_notes
+from immunomon.runs.checks.tube import Tube, specimen_notes
 from immunomon.study.model.fcs import FcsHeader
 from immunomon.study.model.study import Role, Sample, Study
 

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 from immunomon.assurance.simulate.trial import simulate_trial
-from immunomon.checks.plan import check_normalisation_names
-from immunomon.checks.study import StudyCheck
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.specs.strategy import load_strategy
+from immunomon.runs.checks.plan import check_normalisation_names
+from immunomon.runs.checks.study import StudyCheck
 from immunomon.study.model.steadiness import Normalisation, PanelNormalisation
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.panel import load_panel

@@ -2,7 +2,7 @@
 
 import pytest
 
-from immunomon.checks.conduct import conduct_notes, conduct_problems
+from immunomon.runs.checks.conduct import conduct_notes, conduct_problems
 from immunomon.study.specs.study import load_study
 from immunomon.trial.specs.assessment_tables import read_assessment_files
 

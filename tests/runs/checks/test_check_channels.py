@@ -1,7 +1,7 @@
 """What ``immunomon check`` says of the channels, marker names and voltages of a study's files."""
 
-from immunomon.checks.paths import check_paths
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.runs.checks.paths import check_paths
 from immunomon.study.specs.catalog import find_panel
 
 ROWS_OF_STUDY = ("base", "w2", "w4", "fmo", "pe")

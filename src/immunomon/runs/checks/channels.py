@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from immunomon.checks.tube import Tube
 from immunomon.errors import Problem, counted, listed
 from immunomon.findings import shown
+from immunomon.runs.checks.tube import Tube
 from immunomon.study.model.channels import ChannelKind
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.panel_channels import MatchedChannels, missing_remedy

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immunomon.checks.file_names import FileName, Pattern, patterned_names, read_name
-from immunomon.checks.guessed_names import guessed_names
-from immunomon.checks.proposed_panel import kind_of_file
-from immunomon.checks.tube import Progress, read_headers
 from immunomon.csvfile import read_csv_table
 from immunomon.errors import BadSpec, Problem, counted
 from immunomon.findings import shown
+from immunomon.runs.checks.file_names import FileName, Pattern, patterned_names, read_name
+from immunomon.runs.checks.guessed_names import guessed_names
+from immunomon.runs.checks.proposed_panel import kind_of_file
+from immunomon.runs.checks.tube import Progress, read_headers
 from immunomon.study.model.fcs import FcsHeader
 
 __all__ = ["FcsFolder", "find_fcs_files", "read_fcs_folder"]

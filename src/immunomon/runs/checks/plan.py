@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from immunomon.checks.conduct import conduct_notes, conduct_problems
 from immunomon.cytometry.specs.gatecall import Methods
 from immunomon.cytometry.specs.overrides import load_overrides
 from immunomon.errors import BadSpec, Problem, listed, nearest
 from immunomon.files import is_there
 from immunomon.findings import shown
+from immunomon.runs.checks.conduct import conduct_notes, conduct_problems
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.ratios import all_ratios
 from immunomon.study.model.steadiness import MEAN, Normalisation, PanelNormalisation

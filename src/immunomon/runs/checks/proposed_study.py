@@ -11,17 +11,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
-from immunomon.checks.fcs_folder import FcsFolder, read_fcs_folder
-from immunomon.checks.file_names import FileName, Pattern
-from immunomon.checks.guessed_names import is_baseline, visit_order
-from immunomon.checks.proposed_panel import ProposedPanel, propose_panel, yaml_text
-from immunomon.checks.proposed_strategies import propose_strategies
-from immunomon.checks.tube import Progress
 from immunomon.cytometry.formats.fcs_header import fcs_date
 from immunomon.cytometry.formats.spillover import spillover_of
 from immunomon.cytometry.specs.gatecall import Methods
 from immunomon.errors import BadSpillover, counted
 from immunomon.findings import shown
+from immunomon.runs.checks.fcs_folder import FcsFolder, read_fcs_folder
+from immunomon.runs.checks.file_names import FileName, Pattern
+from immunomon.runs.checks.guessed_names import is_baseline, visit_order
+from immunomon.runs.checks.proposed_panel import ProposedPanel, propose_panel, yaml_text
+from immunomon.runs.checks.proposed_strategies import propose_strategies
+from immunomon.runs.checks.tube import Progress
 from immunomon.shape import BLANK
 from immunomon.study.model.fcs import FcsHeader
 from immunomon.study.model.fluorochromes import fluorochrome_key

@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from immunomon.checks.tube import Tube
 from immunomon.cytometry.formats.fcs_header import fcs_date, names_a_month
 from immunomon.errors import Problem, nearest
+from immunomon.runs.checks.tube import Tube
 from immunomon.study.model.fluorochromes import fluorochrome_key
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy

@@ -6,8 +6,8 @@ import flowio
 import numpy as np
 import pytest
 
-from immunomon.checks.paths import check_paths
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.runs.checks.paths import check_paths
 from immunomon.study.specs.catalog import find_panel
 from immunomon.study.specs.panel import load_panel
 

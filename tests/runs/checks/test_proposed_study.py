@@ -12,10 +12,10 @@ import yaml
 from support.fcs_files import some_values, write_fcs
 from support.lab_folders import LAB_FOLDERS, MIXED, make
 
-from immunomon.checks.file_names import BadPattern, Pattern
-from immunomon.checks.paths import check_paths
-from immunomon.checks.proposed_study import propose_study
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.runs.checks.file_names import BadPattern, Pattern
+from immunomon.runs.checks.paths import check_paths
+from immunomon.runs.checks.proposed_study import propose_study
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
 

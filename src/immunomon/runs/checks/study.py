@@ -8,27 +8,6 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from immunomon.checks.channels import check_against_panel, matching_notes
-from immunomon.checks.differences import check_against_others
-from immunomon.checks.plan import (
-    check_analysis_plan,
-    check_assessments,
-    check_decisions,
-    check_normalisation_names,
-    schedule_notes,
-)
-from immunomon.checks.rows import check_collection_dates, check_counts, check_file_dates, check_roles, check_visits
-from immunomon.checks.tube import (
-    Progress,
-    Tube,
-    deviation_notes,
-    equal_files,
-    identifier_notes,
-    matrix_notes,
-    pulse_notes,
-    read_headers,
-    specimen_notes,
-)
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.formats.spillover import spillover_of
 from immunomon.cytometry.kernels.spillover import inverse_of
@@ -39,6 +18,27 @@ from immunomon.cytometry.specs.gatecall import Methods
 from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpec, BadSpillover, Problem, counted, nearest
 from immunomon.files import is_there
+from immunomon.runs.checks.channels import check_against_panel, matching_notes
+from immunomon.runs.checks.differences import check_against_others
+from immunomon.runs.checks.plan import (
+    check_analysis_plan,
+    check_assessments,
+    check_decisions,
+    check_normalisation_names,
+    schedule_notes,
+)
+from immunomon.runs.checks.rows import check_collection_dates, check_counts, check_file_dates, check_roles, check_visits
+from immunomon.runs.checks.tube import (
+    Progress,
+    Tube,
+    deviation_notes,
+    equal_files,
+    identifier_notes,
+    matrix_notes,
+    pulse_notes,
+    read_headers,
+    specimen_notes,
+)
 from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy

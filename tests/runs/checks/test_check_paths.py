@@ -2,10 +2,10 @@ import time
 
 import pytest
 
-from immunomon.checks.paths import check_paths
 from immunomon.cli.check import check
 from immunomon.cli.init import init
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.runs.checks.paths import check_paths
 from immunomon.study.specs.catalog import shipped_panels, shipped_strategies
 
 
