@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from immunomon.cytometry.gates.density import Valley
 from immunomon.cytometry.gates.diagonal import AbovePeak, Diagonal
+from immunomon.cytometry.gates.evidence import Evidence
 from immunomon.cytometry.gates.negatives import ground_on
 from immunomon.cytometry.kernels.spillover import inverse_of
 from immunomon.cytometry.model.events import EventTable, Scale
@@ -252,3 +253,26 @@ def test_a_diagonal_lies_where_exact_coordinates_put_it(persistence, source):
     placements = [diagonal.fit(events, scales) for events in (quick, plain)]
     assert placements[0] == placements[1]
     assert placements[0].source == source
+
+
+@pytest.mark.parametrize("beads", [0, 49, 50, 51, 400])
+@pytest.mark.parametrize("share", [0.24, 0.25, 0.26, 0.9])
+def test_beads_are_those_of_exact_coordinates(beads, share):
+    """Some events are bright in all detectors, about as bright as counts as such."""
+    rng = np.random.default_rng(beads)
+    values = np.exp(rng.normal(5, 1, (15_000, 4)))
+    for column in (1, 2, 3):  # cells are bright in one detector each
+        values[column::4, column] = np.exp(rng.normal(9, 0.3, values[column::4, column].size))
+    top = np.quantile(values[:, 1:], 0.999, axis=0)
+    values[rng.permutation(15_000)[:beads], 1:] = share * top * np.exp(rng.normal(0, 1e-3, (beads, 3)))
+    channels = tuple(Channel(f"{name}-A", name) for name in AXES)
+    raw = EventTable(values.astype(np.float32), channels)
+    unmixed = SpilloverMatrix(tuple(c.detector for c in channels[1:]), np.eye(3).tolist())
+    evidence, core = Evidence(positive=("A",), exclude=("B",)), np.ones(raw.count, dtype=bool)
+    quick, plain = (transform(compensate(raw, unmixed), SCALES, fast=fast) for fast in (True, False))
+    ours, theirs = (evidence.flags(events.take(core), SCALES, core) for events in (quick, plain))
+    assert np.array_equal(ours.beads, theirs.beads)
+    assert np.array_equal(ours.positive, theirs.positive)
+    assert np.array_equal(ours.excluded, theirs.excluded)
+    if share != 0.25:  # where the beads lie about the border, those that are above it are few or many
+        assert theirs.beads.any() == (beads >= 50 and share > 0.25)

@@ -12,6 +12,7 @@ from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.density import modes_of, profile_of, valley_between
 from immunomon.cytometry.kernels.selection import median_of, quantile_of
 from immunomon.cytometry.model.events import EventTable
+from immunomon.cytometry.model.lazy import LazyTable
 from immunomon.cytometry.model.scales import DisplayScale
 from immunomon.study.model.channels import ChannelKind
 
@@ -21,7 +22,9 @@ _LEAST = 50  # events on either side of a border that a marker can be trusted wi
 _LEAST_SHARE = 0.003
 _APART = 1.5  # robust standard deviations between the middles of negative and positive events
 _NOISE = 3.0  # spreads of the negatives: on a scale that is linear so far, noise about 0 has one mode
+_BRIGHTEST = 0.999
 _BEAD = 0.25  # of the 99.9 % quantile: what is brighter than this in every detector is no cell
+_ROUNDED = 1e-9  # display coordinates: much more than what an intensity loses there and back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,7 @@ class Flags:
 def _cofactor(values: Floats, top: float) -> float:
     """Return where a marker's scale turns from linear to logarithmic: by the range, the brightest and the noise."""
     finite = values[np.isfinite(values)]
-    brightest = quantile_of(finite, 0.999) if finite.size else 0.0
+    brightest = quantile_of(finite, _BRIGHTEST) if finite.size else 0.0
     below = finite[finite < 0]
     noise = 1.4826 * median_of(-below) if below.size > 0.01 * finite.size else 0.0
     return max(min(top / 1750, brightest / 20), _NOISE * noise, 1e-9 * top)
@@ -110,10 +113,35 @@ def _beads(events: EventTable, scales: Mapping[str, DisplayScale], first: Sequen
     fluorescence = [channel.name for channel in events.channels if channel.kind is ChannelKind.FLUORESCENCE]
     names = [name for name in dict.fromkeys((*first, *fluorescence)) if name in scales]
     nothing, bright = np.zeros(events.count, dtype=np.bool_), np.ones(events.count, dtype=np.bool_)
+    if _few_at_most(events, scales, names):
+        return nothing
     for name in names:
         values = scales[name].inverse(np.asarray(events.column(name), dtype=np.float64))
         known = values[~np.isnan(values)]
-        bright &= values >= _BEAD * quantile_of(known, 0.999) if known.size else nothing
+        bright &= values >= _BEAD * quantile_of(known, _BRIGHTEST) if known.size else nothing
         if np.count_nonzero(bright) < _LEAST:
             return nothing
     return bright if len(names) >= 3 else nothing
+
+
+def _few_at_most(events: EventTable, scales: Mapping[str, DisplayScale], names: Sequence[str]) -> bool:
+    """Say whether too few events to be beads can be bright in every detector, by what is known without exact values.
+
+    No quantile lies below that of the lowest values that there may be, and where even the highest that an event may
+    have is less than the share of that, it is not bright.
+    """
+    if not isinstance(events, LazyTable):
+        return False
+    perhaps = np.ones(events.count, dtype=np.bool_)
+    for name in names:
+        values = events.rough_values(name, fewest=_LEAST)
+        if values is None or np.isnan(values.rough).any():
+            continue
+        rank = int((values.size - 1) * _BRIGHTEST)
+        lowest = float(np.partition(values.rough, rank)[rank]) - values.bound
+        share = _BEAD * scales[name].inverse(np.array([lowest]))
+        if share[0] > 0:
+            perhaps &= values.rough >= scales[name].apply(share)[0] - (values.bound + _ROUNDED)
+            if np.count_nonzero(perhaps) < _LEAST:
+                return True
+    return False

@@ -105,13 +105,14 @@ class LazyTable(EventTable):
         rough: Callable[[int], tuple[Column, float] | None] | None = self.__dict__.get("_rough")
         return None if rough is None else rough(column)
 
-    def rough_values(self, name: str) -> RoughValues | None:
+    def rough_values(self, name: str, *, fewest: int = _FEWEST_ROUGH) -> RoughValues | None:
         """Return a channel's values, known to within a bound, and exactly when asked.
 
-        None of few events, and where the table has no such values, has the exact ones already, or some not finite.
+        fewest: events from which on there are any. None of fewer, and where the table has no such values, has the exact
+        ones already, or some not finite.
         """
         column = self.index(name)
-        if self.count < _FEWEST_ROUGH or column in self.__dict__["_known"]:
+        if self.count < fewest or column in self.__dict__["_known"]:
             return None
         found = self._rough_column(column)
         if found is None:
