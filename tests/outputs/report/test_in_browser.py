@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from outputs.report.fake_run import fake_run
@@ -28,7 +29,7 @@ def browser():
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     """The report of a run with all that other commands make of one."""
-    run = compared(assessed(fake_run(tmp_path_factory.mktemp("whole") / "run")))
+    run = mapped(compared(assessed(fake_run(tmp_path_factory.mktemp("whole") / "run"))))
     return write_report(run)
 
 
@@ -63,6 +64,27 @@ def assessed(run):
     return run
 
 
+LABELS = ("Lymphocytes, other", "CD4 T cells, other", "Treg, other", "Memory Treg")
+
+
+def mapped(run):
+    """Put an atlas of a panel beside a run, as ``immunomon embed`` does."""
+    rng = np.random.default_rng(1)
+    of_run = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    of_run["study"]["panels"] = [{"panel": "treg", "strategy": "treg"}]
+    (run / "run.json").write_text(json.dumps(of_run), encoding="utf-8")
+    digest = of_run["digest"]
+    record = {"run_digest": digest, "cells": 400, "within": "lymphocytes", "markers": ["CD25"],
+              "other_markers": ["HLA-DR"], "trustworthiness": {"value": 0.98}, "labels": LABELS}  # fmt: skip
+    columns = {"umap1": rng.normal(size=400), "umap2": rng.normal(size=400), "CD25": rng.random(400),
+               "HLA-DR": rng.random(400), "label": rng.choice(LABELS, 400), "visit": rng.choice(["D-1", "W2"], 400),
+               "subject": rng.choice([f"S{number:02}" for number in range(1, 19)], 400)}  # fmt: skip
+    (run / "atlas").mkdir()
+    pd.DataFrame(columns).to_parquet(run / "atlas" / "treg.parquet")
+    (run / "atlas" / "treg.json").write_text(json.dumps(record), encoding="utf-8")
+    return run
+
+
 SHOWN = """state => new Promise((done) => {
   addEventListener("hashchange", () => requestAnimationFrame(() => done()), { once: true });
   location.hash = state;
@@ -85,6 +107,18 @@ def test_every_page_is_readable_fits_the_window_and_has_no_fault(browser, report
         size, words = page.evaluate(SMALLEST)
         assert size >= READABLE, f"{name}: {words!r} is {size:.1f} px high"
         assert page.evaluate(OVERFLOW) <= 0, f"{name} is wider than {width} px"
+    assert faults == []
+    page.close()
+
+
+def test_an_atlas_is_a_picture_of_each_colouring_whose_words_are_text(browser, report):
+    page, faults = opened_page(browser, report, width=400, state="#tab=atlas")
+    captions = page.locator("#panel-atlas figcaption").all_inner_texts()
+    assert [caption.partition(".")[0] for caption in captions] == ["Population", "Visit", "Subject", "CD25", "HLA-DR"]
+    words = page.locator("#panel-atlas figure svg text").all_text_contents()
+    assert {*LABELS, "D-1", "W2", "S01", "S18", "dim", "bright"} <= {word.strip() for word in words}
+    points = page.locator("#panel-atlas figure").first.locator("svg image")
+    assert points.count() >= 1
     assert faults == []
     page.close()
 

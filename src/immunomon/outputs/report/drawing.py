@@ -31,7 +31,7 @@ Draw = Callable[["Axes"], object]
 def picture(draw: Draw, height: float, title: str, *, sentence: str) -> Markup:
     """Return a picture of a height in points under its title and sentence."""
     caption = Markup(f"<figcaption><b>{escape(title)}.</b> {escape(sentence)}</figcaption>")
-    return caption + svg(draw, height, f"{title}. {sentence}")
+    return caption + svg(draw, height, f"{title}. {sentence}".rstrip())
 
 
 def svg(draw: Draw, height: float, words: str) -> Markup:

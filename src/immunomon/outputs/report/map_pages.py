@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -13,14 +17,25 @@ from immunomon.files import read_input
 from immunomon.maps.clusters.found import Metaclusters, metaclusters_of
 from immunomon.outputs.report.drawing import picture
 from immunomon.outputs.report.run_folder import ReportedRun
-from immunomon.outputs.report.told import ToldPage, ToldSection, ToldSheet, picture_of
+from immunomon.outputs.report.told import ToldPage, ToldSection, ToldSheet
 from immunomon.plots.clusters import cluster_heatmap
+from immunomon.plots.umap import atlas_plot
+from immunomon.study.model.visits import visit_labels
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 __all__ = ["map_pages"]
 
+# What an atlas is coloured by besides its markers: title and sentence.
+_WHOSE = {
+    "label": ("Population", "The subset that the gates put each cell into."),
+    "visit": ("Visit", ""),
+    "dose_group": ("Dose group", ""),
+    "subject": ("Subject", ""),
+    "cluster": ("Cluster", ""),
+}
 _HEADS = ("metacluster", "phenotype", "% of cells", "samples", "population", "F1", "remark")
 
 
@@ -99,4 +114,53 @@ def _atlases(run: ReportedRun) -> Iterator[ToldSection]:
             yield ToldSection(panel, (f"This atlas is of another state of the run and is not shown; make it again: "
                                       f"{again}",), ())  # fmt: skip
             continue
-        yield ToldSection(panel, (sentence,), (), (), tuple(picture_of(path.with_suffix(".png"), f"Atlas of {panel}")))
+        try:
+            pictures = tuple(_small_multiples(run, run.atlas(panel), record))
+        except (OSError, ValueError, KeyError, TypeError, ImmunomonError):
+            sentence, pictures = f"The cells of this atlas cannot be read; make it again: {again}", ()
+        yield ToldSection(panel, (sentence,), (), (), pictures)
+
+
+def _small_multiples(run: ReportedRun, atlas: pd.DataFrame, record: Mapping[str, Any]) -> Iterator[Markup]:
+    """Yield a picture of each colouring of an atlas, as wide as a telephone."""
+    orders = {
+        "label": list(record["labels"]),
+        "visit": list(visit_labels(run.study)),
+        "dose_group": [group["name"] for group in run.study.get("dose_groups") or ()],
+    }
+    other = list(record["other_markers"])
+    columns = [name for name in (*_WHOSE, *record["markers"], *other) if name in atlas.columns]
+    for column in columns:
+        draw = partial(_one_colouring, atlas=atlas, column=column, order=orders.get(column))
+        height = 340 if column not in _WHOSE else 330 + 17 * -(-atlas[column].nunique() // 2)
+        title, sentence = _WHOSE.get(column, (column, "For its colour only." if column in other else ""))
+        yield _lighter(picture(draw, height, title, sentence=sentence))
+
+
+def _lighter(drawn: Markup) -> Markup:
+    """Return a picture whose points have 64 colours, a quarter of their weight; what is text stays text."""
+    from PIL import Image
+
+    def few(found: re.Match[str]) -> str:
+        buffer = io.BytesIO()
+        with Image.open(io.BytesIO(base64.b64decode(found[1])), formats=("PNG",)) as points:
+            reduced = points.convert("RGBA").quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        reduced.save(buffer, format="PNG", optimize=True)
+        return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+    return Markup(re.sub(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)", few, str(drawn)))  # as safe as it was
+
+
+def _one_colouring(ax: Axes, atlas: pd.DataFrame, column: str, order: Sequence[str] | None) -> None:
+    atlas_plot(ax, atlas, column, order=order, size=1.6)
+    ax.set_title("")
+    for axes in ax.figure.axes:
+        axes.tick_params(labelsize=11)
+    legend = ax.get_legend()
+    if legend is not None:  # beside the cells there is no room for names
+        handles = [handle for handle in legend.legend_handles if handle is not None]
+        names = [text.get_text() for text in legend.get_texts()]
+        ax.legend(
+            handles, names, loc="upper left", bbox_to_anchor=(0.0, 0.0), ncols=2, markerscale=2.5, borderaxespad=0.3,
+            handletextpad=0.2, columnspacing=1.0,
+        )  # fmt: skip
