@@ -53,6 +53,24 @@ def test_a_place_that_is_not_there_has_the_line_of_what_surrounds_it(write):
     assert read_yaml(write("a: 1\nb:\n  - c: 2\n")).line_of(("b", 0, "missing", 4)) == 3
 
 
+def test_a_text_that_was_read_before_gives_the_same_and_each_reader_values_of_its_own(write):
+    text = "a: {b: [1, 0.25, '5', ~, true]}\nc: 0x1F\n"
+    first, second = read_yaml(write(text)), read_yaml(write(text, "other.yaml"))
+    assert (second.data, second.lines, second.texts) == (first.data, first.lines, first.texts)
+    assert second.file.endswith("other.yaml")
+    second.data["a"]["b"].append(6)
+    second.findings.add(("c",), "is wrong")
+    third = read_yaml(write(text))
+    assert (third.data, third.findings.problems) == (first.data, ())
+    third.findings.add(("c",), "is wrong")
+    assert third.findings.problems[0].line == 2
+
+
+def test_what_is_wrong_is_said_of_every_reading(write):
+    assert [message(write, "a: &x 1\nb: *x\n") for _ in range(2)] == [message(write, "a: &x 1\nb: *x\n")] * 2
+    assert [len(read_yaml(write("a: 1\na: 2\n")).findings.problems) for _ in range(3)] == [1, 1, 1]
+
+
 def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
     path = tmp_path / "file.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")

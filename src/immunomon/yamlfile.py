@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import marshal
 import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ _DIGESTS: ContextVar[dict[Path, str] | None] = ContextVar("digests", default=Non
 
 _Node = ScalarEvent | MappingStartEvent | SequenceStartEvent | AliasEvent
 _MAX_BYTES = 1_000_000
+_MOST_KEPT = 100_000  # characters of a text whose values are kept for its next reader
 _MAX_DEPTH = 30
 _MAX_VALUES = 50_000
 _NULL = {"", "~", "null", "Null", "NULL"}
@@ -230,14 +233,33 @@ def read_yaml(path: Path) -> YamlFile:
     are noted in ``findings`` and the first one counts.
     """
     text = read_text(path, _MAX_BYTES)
+    kept = _kept(text) if len(text) <= _MOST_KEPT else []
+    if kept:
+        data, lines, texts = marshal.loads(kept[0])
+        return YamlFile(str(path), data, lines, texts, Findings(str(path), partial(_nearest_line, lines)))
+    file = _parsed(path, text)
+    if not file.findings.problems:
+        kept.append(marshal.dumps((file.data, dict(file.lines), dict(file.texts))))
+    return file
+
+
+@lru_cache(maxsize=64)
+def _kept(_text: str) -> list[bytes]:
+    """Return where what a text without problems holds is kept, in bytes, so that each reader has values of its own.
+
+    One command reads a study, its panels and strategies several times, and parsing is a tenth of a small run.
+    """
+    return []
+
+
+def _parsed(path: Path, text: str) -> YamlFile:
     lines: dict[DataPath, int] = {}
-    findings = Findings(str(path), lambda place: _nearest_line(lines, place))
-    texts: dict[DataPath, str] = {}
+    findings = Findings(str(path), partial(_nearest_line, lines))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what the parser warns of is refused below
             events = iter(YAML(typ="safe", pure=True).parse(io.StringIO(text)))
-            builder = _Builder(events, lines, texts, findings)
+            builder = _Builder(events, lines, {}, findings)
             data = _document(builder, text)
     except BadSpec:
         raise
@@ -248,7 +270,7 @@ def read_yaml(path: Path) -> YamlFile:
         raise BadSpec([Problem(str(path), None, "", what, "correct the text")]) from None
     if builder.refused:
         findings.raise_any()
-    return YamlFile(str(path), data, lines, texts, findings)
+    return YamlFile(str(path), data, lines, builder.texts, findings)
 
 
 def _document(builder: _Builder, text: str) -> Any:  # noqa: ANN401 - whatever the file holds
