@@ -73,7 +73,26 @@ def standing_alone(
 
 
 def _from_others(values: Floats) -> Floats:
-    return np.array([value - np.median(np.delete(values, index)) for index, value in enumerate(values)])
+    return np.asarray(values - _median_of_others(values))
+
+
+def _median_of_others(values: Floats) -> Floats:
+    """Return for each of (n,) finite values, n > 1, the median of all others; sorted once for all of them."""
+    order = np.argsort(values, kind="stable")
+    ordered, rank = values[order], np.empty(values.size, dtype=np.intp)
+    rank[order] = np.arange(values.size)
+    # The k-th of the others is the k-th of all, or the one after it from the value itself on.
+    low, high = (values.size - 2) // 2, (values.size - 1) // 2
+    return np.asarray((ordered[low + (low >= rank)] + ordered[high + (high >= rank)]) / 2)
+
+
+def _spread_of_others(values: Floats, middle: Floats) -> Floats:
+    """Return the median distance of all others from their median, (n,); middle: that median, beside each value."""
+    spread = np.empty(values.size)
+    for median in np.unique(middle):  # three at most: without a value, the median moves by one place
+        own = middle == median
+        spread[own] = _median_of_others(np.abs(values - median))[own]
+    return spread
 
 
 # How far the events of one file reach on a marker, beside those of the others: stains that failed, high negatives.
@@ -113,17 +132,16 @@ def reach_beside(quantiles: Floats) -> Reach:
     >>> np.flatnonzero(reach_beside(files).is_weak).tolist()
     [2]
     """
-    known = np.isfinite(quantiles).all(axis=1)
+    files = np.flatnonzero(np.isfinite(quantiles).all(axis=1))
     distance, limit = np.full(quantiles.shape, np.nan), np.full(quantiles.shape, np.inf)
-    missing = np.zeros(known.size, dtype=np.bool_)
-    for file in np.flatnonzero(known):
-        other_files = quantiles[known & (np.arange(known.size) != file)]
-        if len(other_files) < _FEWEST_OTHERS:
-            continue
-        middle = np.median(other_files, axis=0)
-        distance[file] = quantiles[file] - middle
-        limit[file] = np.maximum(_LEAST, _BEYOND * _NORMAL * np.median(np.abs(other_files - middle), axis=0))
-        missing[file] = quantiles[file, 3] < middle[2] - _MARGIN
+    missing = np.zeros(len(quantiles), dtype=np.bool_)
+    known = quantiles[files]
+    if files.size > _FEWEST_OTHERS:
+        middle = np.apply_along_axis(_median_of_others, 0, known)
+        spread = np.column_stack([_spread_of_others(*columns) for columns in zip(known.T, middle.T, strict=True)])
+        distance[files] = known - middle
+        limit[files] = np.maximum(_LEAST, _BEYOND * _NORMAL * spread)
+        missing[files] = known[:, 3] < middle[:, 2] - _MARGIN
     with np.errstate(invalid="ignore"):
         is_weak = missing & (distance[:, 3] < -limit[:, 3])
         is_shifted = np.all(distance[:, :2] > limit[:, :2], axis=1)
