@@ -106,11 +106,11 @@ def test_the_closed_form_without_oneself_equals_leaving_out():
     subjects, batches, _, errors, values = study(rng)
     levels, variances = crossed.Crossed(subjects, batches), np.array([1e-4, 9e-4, 2.5e-5])
     everyone = np.ones(84, dtype=bool)
-    predicted, uncertainty = kernel._left_out(values, errors, everyone, levels, variances)
+    predicted, uncertainty = kernel._left_out(kernel._Evidence.of(values, errors, everyone, levels), variances)
     for place in (0, 17, 83):
         others = everyone.copy()
         others[place] = False
-        one, error = kernel._predicted(values, errors, others, levels, variances)
+        one, error = kernel._predicted(kernel._Evidence.of(values, errors, others, levels), variances)
         assert predicted[place] == pytest.approx(one[place], abs=1e-6)
         assert uncertainty[place] == pytest.approx(error[place], rel=1e-2)
 
@@ -174,9 +174,10 @@ def test_sums_over_levels_equal_matrices_of_samples_by_samples(monkeypatch, kind
     values, errors, used = rng.normal(0.5, 0.04, 84), rng.uniform(0.005, 0.04, 84), rng.random(84) < 0.8
     values[~used], errors[~used] = np.nan, np.nan
     levels, variances = crossed.Crossed(subjects, batches), np.array(variances, dtype=float)
-    dense, system = Dense(errors, used, subjects, batches, variances), kernel._System(errors, used, levels, variances)
+    evidence = kernel._Evidence.of(values, errors, used, levels)
+    dense, system = Dense(errors, used, subjects, batches, variances), kernel._System(evidence, variances)
     np.testing.assert_allclose(system.projected_diagonal[used], np.diag(dense.projected), rtol=1e-10)
-    predicted, uncertainty = kernel._predicted(values, errors, used, levels, variances)
+    predicted, uncertainty = kernel._predicted(evidence, variances)
     expected, expected_error = dense.predicted(values)
     np.testing.assert_allclose(predicted, expected, atol=1e-12)
     np.testing.assert_allclose(uncertainty**2, expected_error**2, atol=1e-13)
@@ -190,7 +191,7 @@ def test_variances_are_those_of_the_algorithm_on_matrices_of_samples_by_samples(
     subjects, batches = crossings(kind, rng)
     values, errors, used = rng.normal(0.5, 0.04, 84), rng.uniform(0.005, 0.04, 84), rng.random(84) < 0.9
     values += rng.normal(0, 0.03, 84)[batches]
-    found = kernel._variances(values, errors, used, crossed.Crossed(subjects, batches))
+    found = kernel._variances(kernel._Evidence.of(values, errors, used, crossed.Crossed(subjects, batches)))
     present = [np.unique(labels[used]).size for labels in (subjects, batches)]
     variances = np.full(3, np.var(values[used]) / 3) * [*(1 < levels < used.sum() for levels in present), 1]
     for _ in range(200):
@@ -211,9 +212,10 @@ def test_twenty_thousand_samples_agree_in_memory_that_grows_with_their_number():
     assert levels.elimination.rows.size < 3 * levels.first.size
     variances, used = np.array([1e-4, 9e-4, 2.5e-5]), rng.random(19_992) < 0.9
     values, errors = rng.normal(0.5, 0.03, 19_992), rng.uniform(0.005, 0.04, 19_992)
-    kernel._predicted(values, errors, used, levels, variances)  # compiled
+    evidence = kernel._Evidence.of(values, errors, used, levels)
+    kernel._predicted(evidence, variances)  # compiled
     tracemalloc.start()
-    kernel._left_out(values, errors, used, levels, variances)
+    kernel._left_out(evidence, variances)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 400 * 19_992  # bytes; of samples by samples it would be 3.2 GB

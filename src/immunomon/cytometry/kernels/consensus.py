@@ -58,17 +58,19 @@ def consensus(values: Floats, errors: Floats, subjects: Ints, batches: Ints, *, 
         return Consensus(values, errors, np.ones(values.size), np.zeros(values.size, dtype=np.bool_), (0.0,) * 3)
     crossed = Crossed(subjects, batches)
     for _ in range(10):
-        variances = _variances(values, errors, used, crossed)
-        predicted, uncertainty = _left_out(values, errors, used, crossed, variances)
+        evidence = _Evidence.of(values, errors, used, crossed)
+        variances = _variances(evidence)
+        predicted, uncertainty = _left_out(evidence, variances)
         # What an estimate may differ by: the prediction's own uncertainty, the samples' spread, its own error.
         distance = np.abs(values - predicted) / np.sqrt(uncertainty**2 + np.where(known, errors, 0.0) ** 2)
         again = known & (distance <= beyond)
         if bool(np.all(again == used)) or int(again.sum()) < _FEWEST:
             break
         used = again
-    drawn, error = _predicted(values, errors, used, crossed, variances)
+    evidence = _Evidence.of(values, errors, used, crossed)
+    drawn, error = _predicted(evidence, variances)
     drawn[~used], error[~used] = predicted[~used], uncertainty[~used]
-    own = _System(errors, used, crossed, variances).projected_diagonal
+    own = _System(evidence, variances).projected_diagonal
     weight = np.where(used, 1.0 - np.where(used, errors, 0.0) ** 2 * own, 0.0)
     spread = tuple(float(np.sqrt(variance)) for variance in variances)
     return Consensus(drawn, error, np.clip(weight, 0.0, 1.0), known & ~used, (spread[0], spread[1], spread[2]))
@@ -85,27 +87,49 @@ def _far_out(values: Floats, errors: Floats, known: Mask, beyond: float) -> Mask
     return far if int((known & ~far).sum()) >= _FEWEST else np.zeros(values.size, dtype=np.bool_)
 
 
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """The used estimates: what stays as it is while the variances are sought.
+
+    values, squared_errors: (n,), all samples, 0 where an estimate is not used; ones: 1 where it is.
+    """
+
+    values: Floats
+    squared_errors: Floats
+    used: Used
+    ones: Floats
+    crossed: Crossed
+
+    @classmethod
+    def of(cls, values: Floats, errors: Floats, used: Used, crossed: Crossed) -> _Evidence:
+        """Return the evidence of estimates with their standard errors."""
+        squared_errors = np.where(used, errors, 0.0) ** 2
+        return cls(np.where(used, values, 0.0), squared_errors, used, used.astype(np.float64), crossed)
+
+
 class _System:
     """The covariance of the used estimates and its inverse, by way of the few levels of the factors (Woodbury).
 
-    errors, used: (n,), all samples. variances: of subjects, batches and samples. What a sample that is not used has in
-    any vector is 0. With D the precisions, Z the indicators of the levels, P their variances and
-    M = (1 / P + Z'DZ)^-1, the inverse is D - D Z M Z' D, and Z M = D^-1 times the inverse times Z P.
+    variances: of subjects, batches and samples. What a sample that is not used has in any vector is 0. With D the
+    precisions, Z the indicators of the levels, P their variances and M = (1 / P + Z'DZ)^-1, the inverse is
+    D - D Z M Z' D, and Z M = D^-1 times the inverse times Z P.
     """
 
-    def __init__(self, errors: Floats, used: Used, crossed: Crossed, variances: Floats) -> None:
-        self._crossed, self._used = crossed, used
-        precision = 1.0 / (np.where(used, errors, 0.0) ** 2 + variances[2] + _SMALLEST)
-        self.precision = np.where(used, precision, 0.0)
+    def __init__(self, evidence: _Evidence, variances: Floats) -> None:
+        crossed = self._crossed = evidence.crossed
+        self._evidence = evidence
+        precision = 1.0 / (evidence.squared_errors + variances[2] + _SMALLEST)
+        self.precision = np.where(evidence.used, precision, 0.0)
         self.prior = np.repeat(variances[:2], (crossed.count_first, crossed.count - crossed.count_first))
         # A factor without variance has no say, as if its levels were infinitely sure to be 0.
         self._has_say = self.prior > 0
         certain = np.where(self._has_say, 1.0 / np.where(self._has_say, self.prior, 1.0), 1.0)
-        joined = self.precision if self._has_say.all() else np.zeros(used.size)
+        joined = self.precision if self._has_say.all() else np.zeros(precision.size)
         self._middle = crossed.inverse(certain + crossed.sums(self.precision) * self._has_say, joined)
         self.level_variances = np.where(self._has_say, self._middle.diagonal, 0.0)
         self.joint_variances = crossed.at_samples(self.level_variances) + 2 * self._middle.cross
-        self.ones = self.solve(used.astype(np.float64))
+        self.ones = self.solve(evidence.ones)
+        self.sum_of_ones = self.ones.sum()
         self.level_ones = crossed.sums(self.ones)
 
     def solve(self, right: Floats) -> Floats:
@@ -114,36 +138,38 @@ class _System:
         levels = self._middle.times(self._crossed.sums(weighted) * self._has_say) * self._has_say
         return np.asarray(weighted - self.precision * self._crossed.at_samples(levels))
 
-    def mean(self, values: Floats) -> float:
-        """Return the generalised least squares mean; values: 0 where none is used."""
-        return float(self.ones @ values) / float(self.ones.sum())
+    @property
+    def mean(self) -> float:
+        """The generalised least squares mean."""
+        return float(self.ones @ self._evidence.values) / float(self.sum_of_ones)
 
-    def residual(self, values: Floats) -> Floats:
-        """Return the inverse covariance times what the values differ from their mean by."""
-        known = np.where(self._used, values, 0.0)
-        return self.solve(np.where(self._used, known - self.mean(known), 0.0))
+    @property
+    def residual(self) -> Floats:
+        """The inverse covariance times what the values differ from their mean by."""
+        return self.solve(np.where(self._evidence.used, self._evidence.values - self.mean, 0.0))
 
     @property
     def projected_diagonal(self) -> Floats:
         """The diagonal of the inverse covariance with the mean projected out."""
         own = self.precision - self.precision**2 * self.joint_variances
-        return np.asarray(own - self.ones**2 / self.ones.sum(), dtype=np.float64)
+        return np.asarray(own - self.ones**2 / self.sum_of_ones, dtype=np.float64)
 
 
-def _variances(values: Floats, errors: Floats, used: Used, crossed: Crossed) -> Floats:
+def _variances(evidence: _Evidence) -> Floats:
     """Return the variances of subjects, batches and samples by EM on the restricted likelihood."""
-    variances = np.full(3, max(float(np.var(values[used])), _SMALLEST) / 3)
+    used, crossed = evidence.used, evidence.crossed
+    variances = np.full(3, max(float(np.var(evidence.values[used])), _SMALLEST) / 3)
     # A factor that has one level, or as many as there are samples, cannot be told from the mean or from the samples.
-    is_present = crossed.sums(used.astype(np.float64)) > 0
+    is_present = crossed.sums(evidence.ones) > 0
     is_first = np.arange(crossed.count) < crossed.count_first
     present = [np.flatnonzero(is_present & is_first), np.flatnonzero(is_present & ~is_first)]
     variances[:2] *= [1 < levels.size < int(used.sum()) for levels in present]
     for _ in range(_ROUNDS):
-        system, before = _System(errors, used, crossed, variances), variances.copy()
-        residual = system.residual(values)
+        system, before = _System(evidence, variances), variances.copy()
+        residual = system.residual
         effects = system.prior * crossed.sums(residual)
         # What is not known of a level: its variance given all estimates, and what the mean's uncertainty adds to it.
-        unknown = system.level_variances + (system.prior * system.level_ones) ** 2 / system.ones.sum()
+        unknown = system.level_variances + (system.prior * system.level_ones) ** 2 / system.sum_of_ones
         for factor, levels in enumerate(present):
             if variances[factor] > 0:
                 variances[factor] = max(_mean(effects[levels] ** 2 + unknown[levels]), _SMALLEST)
@@ -158,32 +184,29 @@ def _mean(values: Floats) -> float:
     return float(np.add.reduce(values) / values.size)  # as ``numpy.mean``, and sooner for few values
 
 
-def _left_out(values: Floats, errors: Floats, used: Used, crossed: Crossed, variances: Floats) -> tuple[Floats, Floats]:
+def _left_out(evidence: _Evidence, variances: Floats) -> tuple[Floats, Floats]:
     """Return what the used estimates, but its own, predict for every sample, and the standard error of that."""
-    predicted, uncertainty = _predicted(values, errors, used, crossed, variances)
+    predicted, uncertainty = _predicted(evidence, variances)
     # Of a used estimate the prediction without itself, in closed form (Rasmussen & Williams 2006, section 5.4.2).
-    system = _System(errors, used, crossed, variances)
+    system, used = _System(evidence, variances), evidence.used
     own = system.projected_diagonal[used]
-    predicted[used] = values[used] - system.residual(values)[used] / own
-    uncertainty[used] = np.sqrt(np.maximum(1.0 / own - errors[used] ** 2, _SMALLEST))
+    predicted[used] = evidence.values[used] - system.residual[used] / own
+    uncertainty[used] = np.sqrt(np.maximum(1.0 / own - evidence.squared_errors[used], _SMALLEST))
     return predicted, uncertainty
 
 
-def _predicted(
-    values: Floats, errors: Floats, used: Used, crossed: Crossed, variances: Floats
-) -> tuple[Floats, Floats]:
+def _predicted(evidence: _Evidence, variances: Floats) -> tuple[Floats, Floats]:
     """Return what the used estimates, its own among them, say of every sample, and the standard error of that."""
-    system = _System(errors, used, crossed, variances)
+    system, crossed = _System(evidence, variances), evidence.crossed
 
     def drawn_from(weights: Floats) -> Floats:  # the covariance of every sample with the used ones times weights
         of_levels = crossed.at_samples(system.prior * crossed.sums(weights))
         return np.asarray(of_levels + variances[2] * weights, dtype=np.float64)
 
-    known = np.where(used, values, 0.0)
-    predicted = system.mean(known) + drawn_from(system.residual(values))
+    predicted = system.mean + drawn_from(system.residual)
     missed = 1.0 - drawn_from(system.ones)  # the mean is estimated too
     shrunk = 1.0 - variances[2] * system.precision
-    left = variances[2] * shrunk + shrunk**2 * system.joint_variances + missed**2 / system.ones.sum()
+    left = variances[2] * shrunk + shrunk**2 * system.joint_variances + missed**2 / system.sum_of_ones
     return predicted, np.sqrt(np.maximum(left, _SMALLEST))
 
 

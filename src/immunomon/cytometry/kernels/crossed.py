@@ -70,6 +70,11 @@ class Crossed:
         return _SparseInverse(self.elimination, diagonal, cross)
 
     @cached_property
+    def crossings(self) -> Ints:
+        """Where in a full matrix over the levels each sample's two cross, counted through its rows."""
+        return np.asarray(self.first * self.count + self.second)
+
+    @cached_property
     def elimination(self) -> _Elimination:
         """In which order to eliminate the levels, and what that joins."""
         return _Elimination.of(self)
@@ -79,8 +84,7 @@ class _FullInverse:
     """The inverse as a full matrix, for few levels."""
 
     def __init__(self, crossed: Crossed, diagonal: Floats, cross: Floats) -> None:
-        crossings = np.bincount(crossed.first * crossed.count + crossed.second, cross, crossed.count**2)
-        upper = crossings.reshape(crossed.count, crossed.count)
+        upper = np.bincount(crossed.crossings, cross, crossed.count**2).reshape(crossed.count, crossed.count)
         matrix = upper + upper.T
         matrix.flat[:: crossed.count + 1] = diagonal
         self._matrix: Floats = np.asarray(np.linalg.inv(matrix), dtype=np.float64)

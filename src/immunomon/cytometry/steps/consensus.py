@@ -174,8 +174,10 @@ def _agreed(method: Movable, estimates: Estimates, belongings: Mapping[str, Belo
     if not agreed:
         return {}
     typical = _typical(estimates)
+    assert isinstance(method, GateMethod)
+    axes = {name: axis_of(method, name) for name in method.coordinates}
     return {
-        sample: _settled(own, method, agreed, index, typical)
+        sample: _settled(own, axes, agreed, index, typical)
         for index, (sample, own) in enumerate(estimates.items())
         if not any(doubt.code == "dead_detector" for doubt in own.doubts)  # nothing can be gated there
     }
@@ -228,23 +230,22 @@ def _typical(estimates: Estimates) -> dict[str, float]:
 
 
 def _settled(
-    own: Estimate, method: Movable, agreed: Mapping[str, Consensus], index: int, typical: Mapping[str, float]
+    own: Estimate, axes: Mapping[str, str], agreed: Mapping[str, Consensus], index: int, typical: Mapping[str, float]
 ) -> Settled:
-    assert isinstance(method, GateMethod)
+    """Return one sample's gate as agreed on; axes: coordinate -> its axis."""
     values = {name: float(consensus.values[index]) for name, consensus in agreed.items()}
     errors = dict(own.errors) | {name: float(consensus.errors[index]) for name, consensus in agreed.items()}
     weight = min(float(consensus.own_weight[index]) for consensus in agreed.values())
     is_outlier = any(bool(consensus.outlier[index]) for consensus in agreed.values())
     # Peaks that a coordinate lies between are agreed on, too, but they are no coordinates.
-    named = [name for name in method.coordinates if name in agreed]
-    views = [View.of(name, axis_of(method, name), own, agreed[name], index) for name in named]
+    views = [View.of(name, axes[name], own, agreed[name], index) for name in axes if name in agreed]
     facts = {**typical, **(own.facts if own.facts and not own.failure else typical), **values}
     source = f"consensus, own weight {weight:.2f} ({own.source or 'no own estimate'})"
     note = "; ".join(dict.fromkeys(view.note for view in views if view.note))
     # Two borders of quadrants may lie on one axis: what is said of the axis stays as long as one of them stands alone.
-    alone = {n for n in method.coordinates if own.placed_by.get(n) == "fallback" and n not in agreed}
+    alone = {name for name in axes if own.placed_by.get(name) == "fallback" and name not in agreed}
     judged = {view.axis for view in views if not view.is_seen}  # '': the gate as a whole
-    judged -= {axis_of(method, name) for name in alone}
+    judged -= {axes[name] for name in alone}
     kept = (d for d in own.doubts if d.code != "fallback_alone" or not judged & {"", d.axis})
     doubts = merged([*kept, *(doubt for view in views for doubt in view.doubts)])
     origins = dict(own.placed_by) | {view.name: view.origin for view in views}
