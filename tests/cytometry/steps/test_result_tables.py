@@ -5,7 +5,6 @@ import pytest
 
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
-from immunomon.cytometry.model.weighed import verdict
 from immunomon.cytometry.steps.result_tables import cells_per_ul, tabulate_results
 from immunomon.study.model.quality import Check, Quality, Verdict
 from immunomon.study.model.reportability import Reportability
@@ -86,7 +85,7 @@ def test_the_interval_is_wilsons():
     ],
 )
 def test_what_may_be_reported_and_why_not(count, parent, reason):
-    assert verdict(count, parent, Reportability()) == reason
+    assert Reportability().verdict(count, parent) == reason
 
 
 def test_a_population_with_limits_of_its_own_keeps_them():

@@ -5,7 +5,6 @@ from immunomon import errors
 from immunomon.cli.docs import refreshed, write_file_formats
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.populations import TABLES
-from immunomon.cytometry.model.weighed import verdict
 from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.trust import DOUBTS
@@ -44,7 +43,7 @@ def test_every_error_and_every_reason_has_its_remedy_on_the_page_of_errors():
     assert len(defined) > 15
     assert [name for name in defined if not re.search(rf"^\| `{name}` \| .+ \| .+ \|$", page, re.MULTILINE)] == []
     limits = Reportability()
-    reasons = [verdict(count, of, limits) for count, of in ((None, 9), (5, 9), (0, 9999), (limits.lod_events, 9999))]
+    reasons = [limits.verdict(count, of) for count, of in ((None, 9), (5, 9), (0, 9999), (limits.lod_events, 9999))]
     begins = [re.match(r"[^:]+", reason)[0] for reason in reasons]
     assert [begin for begin in begins if f"| `{begin}`" not in page] == []
     assert len(set(begins)) == 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from immunomon.cytometry.model.measured import Measured
-from immunomon.cytometry.model.weighed import verdict, weigh
+from immunomon.cytometry.model.weighed import weigh
 from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.study import Sample
 
@@ -53,7 +53,7 @@ def beads_of(measured: Measured | None, population: str, limits: Reportability, 
     if measured is None or population in measured.failures:
         return None
     beads = measured.counts.get(population)
-    is_fine = verdict(beads, measured.events, limits.of(population)) is None
+    is_fine = limits.of(population).verdict(beads, measured.events) is None
     return beads if is_fine and weigh(measured, population, limits, gates=gates).reason is None else None
 
 

@@ -1,4 +1,4 @@
-"""Whether a value may be reported: how many events it has, and which doubtful gates it rests on."""
+"""Whether a value may be reported: which doubtful gates it rests on."""
 
 from __future__ import annotations
 
@@ -9,26 +9,7 @@ from immunomon.cytometry.model.measured import Measured
 from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.trust import Doubt, joined, merged, withholding
 
-__all__ = ["Trust", "resting_on", "verdict", "weigh"]
-
-
-def verdict(count: int | None, denominator_count: int | None, limits: Reportability) -> str | None:
-    """Return why a frequency may not be reported, or None if it may.
-
-    >>> verdict(30, 5000, Reportability(lloq_events=50))
-    'below LLOQ: 30 events, 50 are needed'
-    >>> verdict(90, 5000, Reportability()) is None
-    True
-    """
-    if count is None or denominator_count is None:
-        return "not placed"
-    if denominator_count < limits.min_parent_events:
-        return f"too few parent events: {denominator_count}, {limits.min_parent_events} are needed"
-    if count < limits.lod_events:
-        return f"below LOD: {count} events, {limits.lod_events} are needed"
-    if count < limits.lloq_events:
-        return f"below LLOQ: {count} events, {limits.lloq_events} are needed"
-    return None
+__all__ = ["Trust", "resting_on", "weigh"]
 
 
 @dataclass(frozen=True)

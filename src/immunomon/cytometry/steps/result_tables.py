@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from immunomon.cytometry.kernels.proportions import logit_interval, wilson
 from immunomon.cytometry.model.absolute_counts import beads_of, cells_per_ul
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
-from immunomon.cytometry.model.weighed import verdict, weigh
+from immunomon.cytometry.model.weighed import weigh
 from immunomon.study.model.quality import Quality, Verdict
 from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.strategy import ROOT, GatingStrategy, Population
@@ -24,6 +26,25 @@ __all__ = ["columns_of_sample", "tabulate_results"]
 
 Row = dict[str, Any]
 _CONTRACTS = {table.name: table for table in (SAMPLES, POPULATIONS, FREQUENCIES, MEDIANS, DOUBTS)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Judge:
+    """What a panel's values are judged by; gates: population, denominator -> the gates that the value rests on."""
+
+    strategy: GatingStrategy
+    limits: Reportability
+    gates: Callable[[str, str], tuple[str, ...]]
+
+    @classmethod
+    def of(cls, strategy: GatingStrategy, limits: Reportability) -> _Judge:
+        """Return the judge of a strategy's values; the gates of each value are looked up once, not in every sample."""
+
+        @cache
+        def gates(population: str, denominator: str) -> tuple[str, ...]:
+            return gates_under(strategy, population, *(() if denominator == ROOT else (denominator,)))
+
+        return cls(strategy, limits, gates)
 
 
 def tabulate_results(
@@ -40,15 +61,16 @@ def tabulate_results(
     failed no value may be reported.
     """
     rows: dict[str, list[Row]] = {name: [] for name in _CONTRACTS}
+    judges = {panel: _Judge.of(strategy, limits) for panel, strategy in strategies.items()}
     for result in results:
         quality = (qualities or {}).get(result.sample.id)
         rows["samples"].append({**_sample_row(result), **_quality(quality)})
         if result.status == "control" or result.strategy is None:
             continue
-        strategy = strategies[result.sample.panel]
-        rows["populations"].extend(_judged(_population_rows(result, strategy, limits), quality))
-        rows["frequencies"].extend(_judged(_frequency_rows(result, strategy, limits), quality))
-        rows["medians"].extend(_judged(_median_rows(result, strategy, limits), quality))
+        judge = judges[result.sample.panel]
+        rows["populations"].extend(_judged(_population_rows(result, judge), quality))
+        rows["frequencies"].extend(_judged(_frequency_rows(result, judge), quality))
+        rows["medians"].extend(_judged(_median_rows(result, judge), quality))
         rows["doubts"].extend(_doubt_rows(result, limits))
     _add_intervals(rows["populations"], "parent_count", "percent_of_parent", "percent_of_parent_{}")
     _add_intervals(rows["frequencies"], "denominator_count", "percent", "percent_{}")
@@ -111,15 +133,12 @@ def _count(result: SampleResult, population: str) -> int | None:
     return measured.events if population == ROOT else measured.counts.get(population)
 
 
-def _verdict(
-    result: SampleResult, strategy: GatingStrategy, population: str, denominator: str, limits: Reportability
-) -> Row:
+def _verdict(result: SampleResult, judge: _Judge, population: str, denominator: str) -> Row:
     """Return whether a value may be reported, why not, and what its trust rests on."""
-    within = () if denominator == ROOT else (denominator,)
-    gates = gates_under(strategy, population, *within)
-    trust = weigh(result.measured, population, limits, gates=gates, denominator=denominator)
-    parent = strategy.population(population).parent
-    why_not = _why_not(result, population, denominator, parent=parent, limits=limits)
+    gates = judge.gates(population, denominator)
+    trust = weigh(result.measured, population, judge.limits, gates=gates, denominator=denominator)
+    parent = judge.strategy.population(population).parent
+    why_not = _why_not(result, population, denominator, parent=parent, limits=judge.limits)
     return {**_status(why_not or trust.reason), **trust.columns}
 
 
@@ -142,19 +161,20 @@ def _why_not(
             return f"{name}{'' if is_imported else ' not placed'}: {result.measured.failures[name]}"
     if is_bare:
         return None  # of what nobody counted here no limit of counts can be judged
-    return verdict(_count(result, population), _count(result, denominator), limits.of(population))
+    return limits.of(population).verdict(_count(result, population), _count(result, denominator))
 
 
-def _population_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
+def _population_rows(result: SampleResult, judge: _Judge) -> Iterator[Row]:
+    strategy, of_sample = judge.strategy, columns_of_sample(result.sample)
     lymphocytes, name = _count(result, "lymphocytes"), strategy.beads
-    beads = beads_of(result.measured, name, limits, gates=gates_under(strategy, name)) if name else None
+    beads = beads_of(result.measured, name, judge.limits, gates=judge.gates(name, ROOT)) if name else None
     for population in strategy.populations:
         count = _count(result, population.id)
         # Only lymphocytes and what lies in them: the haematology count says nothing of other cells.
         among = "lymphocytes" in (population.id, *strategy.ancestors(population.id))
         absolute, platform = cells_per_ul(result.sample, count if among else None, lymphocytes, beads)
         yield {
-            **columns_of_sample(result.sample),
+            **of_sample,
             "population": population.id,
             "label": population.label,
             "parent": population.parent,
@@ -166,7 +186,7 @@ def _population_rows(result: SampleResult, strategy: GatingStrategy, limits: Rep
             "cells_per_ul_method": platform,
             "gate_method": population.gate.method,
             **_gate(result, population),
-            **_verdict(result, strategy, population.id, population.parent, limits),
+            **_verdict(result, judge, population.id, population.parent),
         }
 
 
@@ -206,12 +226,13 @@ def _gate_se(result: SampleResult, population: str, denominator: str) -> tuple[f
     return gate, border
 
 
-def _frequency_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
-    for population in strategy.populations:
-        for denominator in strategy.denominators_of(population.id):
+def _frequency_rows(result: SampleResult, judge: _Judge) -> Iterator[Row]:
+    of_sample = columns_of_sample(result.sample)
+    for population in judge.strategy.populations:
+        for denominator in judge.strategy.denominators_of(population.id):
             gate_se, border_se = _gate_se(result, population.id, denominator)
             yield {
-                **columns_of_sample(result.sample),
+                **of_sample,
                 "population": population.id,
                 "label": population.label,
                 "denominator": denominator,
@@ -221,23 +242,25 @@ def _frequency_rows(result: SampleResult, strategy: GatingStrategy, limits: Repo
                 "percent": _stated(result, population.id, denominator, population.parent),
                 "gate_se": gate_se,
                 "border_se": border_se,
-                **_verdict(result, strategy, population.id, denominator, limits),
+                **_verdict(result, judge, population.id, denominator),
             }
 
 
-def _median_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
-    measured = result.measured or Measured(0, {}, {}, {})
-    for population in strategy.populations:
-        judged = _verdict(result, strategy, population.id, population.parent, limits)  # the same for every marker
+def _median_rows(result: SampleResult, judge: _Judge) -> Iterator[Row]:
+    measured, of_sample = result.measured or Measured(0, {}, {}, {}), columns_of_sample(result.sample)
+    for population in judge.strategy.populations:
+        # The same for every marker.
+        judged, count = _verdict(result, judge, population.id, population.parent), _count(result, population.id)
+        medians = measured.medians.get(population.id, {})
         for marker, detector in measured.detectors.items():
             yield {
-                **columns_of_sample(result.sample),
+                **of_sample,
                 "population": population.id,
                 "label": population.label,
                 "marker": marker,
                 "detector": detector,
-                "count": _count(result, population.id),
-                "median_intensity": measured.medians.get(population.id, {}).get(marker),
+                "count": count,
+                "median_intensity": medians.get(marker),
                 **judged,
             }
 

@@ -13,7 +13,6 @@ from immunomon.cytometry.kernels.proportions import wilson
 from immunomon.cytometry.model.absolute_counts import cells_per_ul
 from immunomon.cytometry.model.measured import SampleResult
 from immunomon.cytometry.model.populations import FREQUENCIES, MEDIANS, POPULATIONS
-from immunomon.cytometry.model.weighed import verdict
 from immunomon.cytometry.steps.compare import compare
 from immunomon.cytometry.steps.result_tables import columns_of_sample, tabulate_results
 from immunomon.cytometry.steps.summarise import summarise
@@ -66,7 +65,7 @@ def tables_of(
         beads_gated = beads.get(sample_counts.result.sample.id)
         for name, label in labels.items():
             own = _own(sample_counts, name, label)
-            why = verdict(sample_counts.counts[name], sample_counts.cells, limits.of(name))
+            why = limits.of(name).verdict(sample_counts.counts[name], sample_counts.cells)
             judged = {"reportable": why is None, "reason": why}
             share = shares[name]
             rows["populations"].append(

@@ -28,6 +28,24 @@ class Reportability:
     accepted_doubts: tuple[str, ...] = ()
     parts_percent: tuple[float, float] = (85.0, 105.0)
 
+    def verdict(self, count: int | None, denominator_count: int | None) -> str | None:
+        """Return why a frequency may not be reported, by its numbers of events, or None if it may.
+
+        >>> Reportability(lloq_events=50).verdict(30, 5000)
+        'below LLOQ: 30 events, 50 are needed'
+        >>> Reportability().verdict(90, 5000) is None
+        True
+        """
+        if count is None or denominator_count is None:
+            return "not placed"
+        if denominator_count < self.min_parent_events:
+            return f"too few parent events: {denominator_count}, {self.min_parent_events} are needed"
+        if count < self.lod_events:
+            return f"below LOD: {count} events, {self.lod_events} are needed"
+        if count < self.lloq_events:
+            return f"below LLOQ: {count} events, {self.lloq_events} are needed"
+        return None
+
     def withholds(self, code: str) -> bool:
         """Return whether a doubt withholds the values that rest on it; remarks never do.
 
