@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -149,4 +150,9 @@ def asked_of(plan: Plan, beside: Mapping[str, str]) -> str:
     specs = (path for name in ("panels", "gating") for path in sorted((plan.study.folder / name).glob("*.y*ml")))
     own = {path.relative_to(plan.study.folder).as_posix(): file_digest(path) for path in specs}
     problems = [(task.sample.id, task.problem) for task in plan.tasks if task.problem]
-    return digest_of(plan.digest, plan.inputs, own, beside, problems, environment(), source_digest(_CODE))
+    return digest_of(plan.digest, plan.inputs, own, beside, problems, environment(), _code_of_tables())
+
+
+@cache  # the code of a program that runs does not change
+def _code_of_tables() -> str:
+    return source_digest(_CODE)

@@ -24,8 +24,10 @@ def subtract_background(frequencies: pd.DataFrame, samples: pd.DataFrame) -> pd.
     twin has rows that say so. Positive means a one-sided Fisher test with p < 0.05 and at least twice the background;
     the test is of one tube against another, and is not corrected for how many are made.
     """
-    twins = _twins(samples)
     panels = samples.loc[samples["role"] == "unstimulated", "panel"].unique()
+    if not len(panels):
+        return RESPONSES.frame()
+    twins = _twins(samples)
     mine = frequencies[(frequencies["role"] == "sample") & frequencies["panel"].isin(panels)]
     mine = mine[mine["subject"].notna()].merge(twins, on=_PAIR, how="left")
     theirs = frequencies[frequencies["role"] == "unstimulated"]
