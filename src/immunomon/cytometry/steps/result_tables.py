@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.gates.under import IMPORTED, gates_under
 from immunomon.cytometry.kernels.proportions import logit_interval, wilson
 from immunomon.cytometry.model.absolute_counts import beads_of, cells_per_ul
@@ -28,23 +28,12 @@ Row = dict[str, Any]
 _CONTRACTS = {table.name: table for table in (SAMPLES, POPULATIONS, FREQUENCIES, MEDIANS, DOUBTS)}
 
 
-@dataclass(frozen=True, eq=False)
-class _Judge:
+class _Judge(NamedTuple):
     """What a panel's values are judged by; gates: population, denominator -> the gates that the value rests on."""
 
     strategy: GatingStrategy
     limits: Reportability
     gates: Callable[[str, str], tuple[str, ...]]
-
-    @classmethod
-    def of(cls, strategy: GatingStrategy, limits: Reportability) -> _Judge:
-        """Return the judge of a strategy's values; the gates of each value are looked up once, not in every sample."""
-
-        @cache
-        def gates(population: str, denominator: str) -> tuple[str, ...]:
-            return gates_under(strategy, population, *(() if denominator == ROOT else (denominator,)))
-
-        return cls(strategy, limits, gates)
 
 
 def tabulate_results(
@@ -61,7 +50,8 @@ def tabulate_results(
     failed no value may be reported.
     """
     rows: dict[str, list[Row]] = {name: [] for name in _CONTRACTS}
-    judges = {panel: _Judge.of(strategy, limits) for panel, strategy in strategies.items()}
+    # The gates of a value are looked up once, not in every sample.
+    judges = {name: _Judge(own, limits, cache(partial(_gates, own))) for name, own in strategies.items()}
     for result in results:
         quality = (qualities or {}).get(result.sample.id)
         rows["samples"].append({**_sample_row(result), **_quality(quality)})
@@ -131,6 +121,10 @@ def _count(result: SampleResult, population: str) -> int | None:
     if measured is None:
         return None
     return measured.events if population == ROOT else measured.counts.get(population)
+
+
+def _gates(strategy: GatingStrategy, population: str, denominator: str) -> tuple[str, ...]:
+    return gates_under(strategy, population, *(() if denominator == ROOT else (denominator,)))
 
 
 def _verdict(result: SampleResult, judge: _Judge, population: str, denominator: str) -> Row:
@@ -219,10 +213,8 @@ def _gate_se(result: SampleResult, population: str, denominator: str) -> tuple[f
     """
     if result.measured is None:
         return None, None
-    gate, border = (
-        errors.get(population, {}).get(denominator)
-        for errors in (result.measured.gate_errors, result.measured.border_errors)
-    )
+    both = result.measured.gate_errors, result.measured.border_errors
+    gate, border = (errors.get(population, {}).get(denominator) for errors in both)
     return gate, border
 
 
@@ -281,8 +273,7 @@ def _doubt_rows(result: SampleResult, limits: Reportability) -> Iterator[Row]:
 
 
 def _add_intervals(rows: list[Row], total: str, percent: str, ends: str) -> None:
-    counts = np.array([np.nan if row["count"] is None else row["count"] for row in rows], dtype=np.float64)
-    totals = np.array([np.nan if row[total] is None else row[total] for row in rows], dtype=np.float64)
+    counts, totals = _numbers(rows, "count"), _numbers(rows, total)
     totals[np.isnan(counts)] = np.nan
     counts[np.isnan(totals)] = np.nan
     # A denominator that does not hold the population (a sibling, say) gives a ratio, but no interval of a fraction.
@@ -295,15 +286,16 @@ def _add_intervals(rows: list[Row], total: str, percent: str, ends: str) -> None
         row[ends.format("low")], row[ends.format("high")] = _percent(bottom), _percent(top)
 
 
+def _numbers(rows: list[Row], name: str) -> Floats:
+    return np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
+
+
 def _percent(fraction: float) -> float | None:
     return None if np.isnan(fraction) else 100.0 * float(fraction)
 
 
 def _add_total_intervals(rows: list[Row]) -> None:
-    number = {
-        name: np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
-        for name in ("count", "denominator_count", "gate_se", "border_se")
-    }
+    number = {name: _numbers(rows, name) for name in ("count", "denominator_count", "gate_se", "border_se")}
     inside = (number["count"] <= number["denominator_count"]) & (number["denominator_count"] > 0)
     counts, totals = (np.where(inside, number[name], np.nan) for name in ("count", "denominator_count"))
     low, high = logit_interval(counts, totals, np.hypot(number["gate_se"], number["border_se"]))
