@@ -109,11 +109,7 @@ def _judged(rows: Iterable[Row], quality: Quality | None) -> Iterator[Row]:
     """Yield the rows, none of them reportable if the acquisition failed."""
     failed = None if quality is None or quality.verdict is not Verdict.FAIL else f"acquisition failed: {quality.reason}"
     for row in rows:
-        yield {**row, **_status(failed)} if failed and row["reportable"] else row
-
-
-def _status(reason: str | None) -> Row:
-    return {"reportable": reason is None, "reason": reason}
+        yield {**row, "reportable": False, "reason": failed} if failed and row["reportable"] else row
 
 
 def _count(result: SampleResult, population: str) -> int | None:
@@ -132,8 +128,8 @@ def _verdict(result: SampleResult, judge: _Judge, population: str, denominator: 
     gates = judge.gates(population, denominator)
     trust = weigh(result.measured, population, judge.limits, gates=gates, denominator=denominator)
     parent = judge.strategy.population(population).parent
-    why_not = _why_not(result, population, denominator, parent=parent, limits=judge.limits)
-    return {**_status(why_not or trust.reason), **trust.columns}
+    reason = _why_not(result, population, denominator, parent=parent, limits=judge.limits) or trust.reason
+    return {"reportable": reason is None, "reason": reason, **trust.columns}
 
 
 def _stated(result: SampleResult, population: str, denominator: str, parent: str) -> float | None:
