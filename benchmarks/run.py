@@ -179,6 +179,7 @@ def main() -> int:
     parser.add_argument("--flowkit", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     adopt_all()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's machine keeps bytecode
     if options.flowkit:
         flowkit_alone(options.flowkit, options.jobs)
         return 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import socket
 import subprocess
@@ -194,6 +195,7 @@ def main() -> int:
     parser.add_argument("--cluster", type=int, default=4, help="workers of a Dask cluster; 0: no cluster")
     options = parser.parse_args()
     adopt_all()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's machine keeps bytecode
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         make_study(folder / "warm", 28, options.events)
