@@ -35,7 +35,7 @@ COLD_AIM, WARM_AIM = 6.0, 1.2
 GATE = "from immunomon.cli.main import main; main()"
 # The compiled way, which many or large files take, on one file: what its first use costs.
 COMPILED = (
-    "import sys; from pathlib import Path; from immunomon.cli.gate import find_gates\n"
+    "import sys; from pathlib import Path; from immunomon.runs.named import find_gates\n"
     "from immunomon.runs.single import gate_file\n"
     "strategy, panel, _ = find_gates('treg'); gate_file(Path(sys.argv[1]), strategy, panel=panel, fast=True)"
 )

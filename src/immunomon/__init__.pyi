@@ -1,8 +1,20 @@
 """What ``import immunomon`` offers, for editors and type checkers; ``__init__.py`` imports each when asked."""
 
 from immunomon.api.answer import Answer as Answer
+from immunomon.api.auditing import AuditedDatabase as AuditedDatabase
+from immunomon.api.auditing import AuditedRun as AuditedRun
+from immunomon.api.auditing import audit_database as audit_database
+from immunomon.api.auditing import audit_run as audit_run
 from immunomon.api.checking import Checked as Checked
 from immunomon.api.checking import check as check
+from immunomon.api.compensating import AskedControls as AskedControls
+from immunomon.api.compensating import compensate_controls as compensate_controls
+from immunomon.api.delivering import check_delivery as check_delivery
+from immunomon.api.deriving import MapSettings as MapSettings
+from immunomon.api.deriving import cluster_run as cluster_run
+from immunomon.api.deriving import normalise_run as normalise_run
+from immunomon.api.describing import describe_file as describe_file
+from immunomon.api.describing import describe_workspace as describe_workspace
 from immunomon.api.export_events import ExportedEvents as ExportedEvents
 from immunomon.api.export_events import export_events as export_events
 from immunomon.api.export_gates import ExportedGates as ExportedGates
@@ -14,6 +26,8 @@ from immunomon.api.gating import gate as gate
 from immunomon.api.gating import gate_files as gate_files
 from immunomon.api.importing import Imported as Imported
 from immunomon.api.importing import import_counts as import_counts
+from immunomon.api.locking import lock_run as lock_run
+from immunomon.api.notebooks import copy_notebooks as copy_notebooks
 from immunomon.api.pipeline import Everything as Everything
 from immunomon.api.pipeline import demo as demo
 from immunomon.api.pipeline import run_all as run_all
@@ -21,6 +35,9 @@ from immunomon.api.power import Power as Power
 from immunomon.api.power import detectable_changes as detectable_changes
 from immunomon.api.precision import PrecisionStudy as PrecisionStudy
 from immunomon.api.precision import study_precision as study_precision
+from immunomon.api.proposing import new_study as new_study
+from immunomon.api.proposing import propose_panel as propose_panel
+from immunomon.api.proposing import study_of_files as study_of_files
 from immunomon.api.quality import Acquisitions as Acquisitions
 from immunomon.api.quality import judge_acquisitions as judge_acquisitions
 from immunomon.api.reconciling import Reconciled as Reconciled
@@ -32,7 +49,9 @@ from immunomon.api.runs import run as run
 from immunomon.api.samples import Sample as Sample
 from immunomon.api.samples import read_fcs as read_fcs
 from immunomon.api.simulating import simulate as simulate
+from immunomon.api.tracing import trace_number as trace_number
 from immunomon.api.transfers import specify_transfer as specify_transfer
+from immunomon.api.verifying import verify_run as verify_run
 from immunomon.errors import ImmunomonError as ImmunomonError
 from immunomon.maps.anndata.export import export_cells as export_cells
 from immunomon.maps.atlas.describe import describe_region as describe_region
@@ -49,20 +68,16 @@ from immunomon.plots.clusters import cluster_tree as cluster_tree
 from immunomon.plots.estimates import forest as forest
 from immunomon.plots.gating import gating_plot as gating_plot
 from immunomon.plots.gating import gating_tree as gating_tree
-from immunomon.plots.trajectories import (
-    platelet_course as platelet_course,
-)
-from immunomon.plots.trajectories import (
-    spider as spider,
-)
-from immunomon.plots.trajectories import (
-    trajectories as trajectories,
-)
+from immunomon.plots.trajectories import platelet_course as platelet_course
+from immunomon.plots.trajectories import spider as spider
+from immunomon.plots.trajectories import trajectories as trajectories
 from immunomon.plots.umap import atlas_plot as atlas_plot
 from immunomon.plots.umap import umap_panels as umap_panels
 from immunomon.plots.umap_density import density_difference as density_difference
 from immunomon.runs.named import read_panel as read_panel
 from immunomon.runs.named import read_strategy as read_strategy
 from immunomon.runs.run import run_study as run_study
+from immunomon.runs.status import RunStatus as RunStatus
+from immunomon.runs.status import read_status as read_status
 
 __version__: str

@@ -250,3 +250,8 @@ def test_a_misspelt_choice_is_refused_with_the_nearest_one():
     said = CliRunner().invoke(app, ["export", "run", "--as", "anndat"])
     assert said.exit_code == 2
     assert "there is no 'anndat'; did you mean 'anndata'?" in said.output
+
+
+def test_the_package_itself_is_the_program():
+    done = subprocess.run([sys.executable, "-m", "immunomon", "-V"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"immunomon {immunomon.__version__}\n"

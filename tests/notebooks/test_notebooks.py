@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from immunomon.maps.atlas.embed import embed_run
 from immunomon.cli.main import app
-from immunomon.cli.notebooks import shipped_notebooks
+from immunomon.api.notebooks import shipped_notebooks
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in (FOLDER / "sources").glob("*.py"))
@@ -85,7 +85,7 @@ def test_notebooks_that_were_worked_in_are_not_written_over(copied, run_folder):
     before = {path.name: path.read_bytes() for path in copied.glob("*.ipynb")}
     result = CliRunner().invoke(app, ["notebooks", str(copied), "--run", str(run_folder)])
     assert result.exit_code == 1
-    assert "is there already; nothing was written" in result.output
+    assert "is there already; nothing was written" in str(result.exception)
     assert {path.name: path.read_bytes() for path in copied.glob("*.ipynb")} == before
 
 

@@ -9,8 +9,8 @@ import flowio
 import numpy as np
 import pytest
 
+from immunomon.api.describing import describe_file
 from immunomon.assurance.verify.recompute import read_with_fcsparser
-from immunomon.cli.info import describe
 from immunomon.cytometry.formats.fcs import read_events, read_fcs, read_header
 from immunomon.errors import BadFcs
 
@@ -86,7 +86,7 @@ def test_an_odd_file_reads_as_the_table_says(odd: Path, name: str) -> None:
     assert header.event_count == events
     assert len(header.deviations) == len(repairs), header.deviations
     assert all(said.startswith(repair) for said, repair in zip(header.deviations, repairs, strict=True))
-    assert describe(odd / name)["deviations"] == list(header.deviations)
+    assert describe_file(odd / name)["deviations"] == list(header.deviations)
 
 
 @pytest.mark.parametrize("name", READS)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from support.small_run import copied_run, shared_run
 
-from immunomon.cli.audit import audit_run, said_head
+from immunomon.api.auditing import trail_head
+from immunomon.cli.audit import audit_run
 from immunomon.errors import ImmunomonError, RunLocked
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
@@ -114,7 +115,7 @@ def test_whoever_writes_everything_anew_is_found_by_the_head_that_was_written_do
     run = study / "run"
     trail = AuditTrail(run)
     head = trail.head()
-    assert said_head(run) == f"7 entries, head {head}"
+    assert trail_head(run) == f"7 entries, head {head}"
     trail.append("export", by="DM", reason="later")
     assert (trail.after(str(head)), trail.after(head.hash)) == (1, 1)
     trail.path.unlink()

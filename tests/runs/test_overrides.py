@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+from immunomon.api.overriding import Asked
 from immunomon.cli.main import app
-from immunomon.cli.override import Asked, record_override
+from immunomon.cli.override import record_override
 from immunomon.cytometry.model.geometry import gate_from_dict
 from immunomon.cytometry.model.scales import scale_from_dict
 from immunomon.errors import BadSpec, ImmunomonError, RunLocked

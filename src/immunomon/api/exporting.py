@@ -9,7 +9,7 @@ from immunomon.outputs.database.secrets import without_passwords
 from immunomon.runs.opened import Run
 from immunomon.runs.provenance import user_name
 
-__all__ = ["export_results"]
+__all__ = ["ExportSummary", "export_results"]
 
 
 def export_results(

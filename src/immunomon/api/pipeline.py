@@ -12,20 +12,19 @@ from immunomon.api.assess import assess_study
 from immunomon.api.checking import check
 from immunomon.api.compare import Progress, compare_run
 from immunomon.api.mechanism import relate_run
+from immunomon.api.reporting import report_run
 from immunomon.api.simulating import simulate
 from immunomon.assurance.simulate.trial import is_simulated
 from immunomon.errors import ImmunomonError, NotForThisStudy, UnknownName, counted, nearest
 from immunomon.outputs.database.database import ExportStatement, export_run
-from immunomon.outputs.report import write_report
 from immunomon.runs.opened import open_run
 from immunomon.runs.provenance import user_name
 from immunomon.runs.run import run_study
 from immunomon.runs.status import read_status
 from immunomon.runs.summary import NO_FILES
-from immunomon.runs.trail_review import note_shown
-from immunomon.runs.workers import Limits
+from immunomon.runs.workers import MANY_APART, Limits
 
-__all__ = ["DEMO_STEPS", "STEPS", "Everything", "Job", "StepOutcome", "demo", "do_step", "run_all"]
+__all__ = ["DEMO_STEPS", "MANY_APART", "STEPS", "Everything", "Job", "StepOutcome", "demo", "do_step", "run_all"]
 
 State = Literal["done", "current", "skipped", "failed"]
 
@@ -158,8 +157,7 @@ def _export(job: Job, _: Progress | None) -> tuple[State, tuple[str, ...]]:
 def _report(job: Job, _: Progress | None) -> tuple[State, tuple[str, ...]]:
     if job.is_current("report"):
         return "current", (str(job.root / "report.html"),)
-    page = write_report(job.root)
-    unnoted = note_shown(job.root, "report")
+    page, unnoted = report_run(job.root)
     return "done", (str(page), *([f"The report was written, but {unnoted}"] if unnoted else []))
 
 

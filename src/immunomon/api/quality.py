@@ -70,6 +70,12 @@ class Acquisitions:
         counts = Counter(quality.verdict for quality in self.qualities.values())
         yield "; ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
 
+    def draw(self, folder: str | Path) -> list[Path]:
+        """Draw flow rate and signals over each acquisition, a PNG each, into a folder; return the files."""
+        from immunomon.plots.quality_control import write_acquisitions
+
+        return write_acquisitions(self.qualities, Path(folder))
+
     def __repr__(self) -> str:
         return "\n".join([*self.lines, *(f"failed: {failure}" for failure in self.failures)])
 

@@ -16,11 +16,11 @@ from immunomon.api.mechanism import relate_run
 from immunomon.api.power import PATIENTS, Power, detectable_changes
 from immunomon.api.quality import Acquisitions, judge_acquisitions
 from immunomon.api.run_sample import RunSample, rows_of_sample
+from immunomon.api.running import why_changed
 from immunomon.api.samples import new_axes
 from immunomon.api.study_tables import assessment_of, subjects_of
-from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.errors import UnknownName, nearest
 from immunomon.runs import opened
-from immunomon.runs.lock import Reason
 from immunomon.runs.run import run_study
 from immunomon.runs.status import RunStatus, read_status
 from immunomon.runs.summary import RunSummary
@@ -178,12 +178,9 @@ class StudyRun(opened.Run):
         projected: the cells that ``immunomon project`` put onto it, up to a million, instead of its own.
         Raises BadRun if the atlas is of an earlier state of the run, with the command that renews it.
         """
-        from immunomon.maps.atlas.embed import embed_run
-        from immunomon.maps.atlas.explorer import explore_atlas
+        from immunomon.api.exploring import explore_run
 
-        if not self.has_atlas(self.known_panel(panel)):
-            embed_run(self, panel)
-        return explore_atlas(self, panel, projected=projected)
+        return explore_run(self, panel, projected=projected)
 
     def cells(self, panel: str | None = None, *, within: str | None = None) -> AnnData:
         """Return the cells of a panel's samples as AnnData, for scanpy; kept in ``anndata`` in the run.
@@ -211,11 +208,10 @@ class StudyRun(opened.Run):
 
     def report(self, out: str | Path | None = None) -> Path:
         """Write the report, one HTML page, and return its path; warns if the run's trail could not take it up."""
-        from immunomon.outputs.report import write_report
-        from immunomon.runs.trail_review import note_shown
+        from immunomon.api.reporting import report_run
 
-        page = write_report(self.folder, None if out is None else Path(out))
-        if unnoted := note_shown(self.folder, "report"):
+        page, unnoted = report_run(self, out)
+        if unnoted:
             warnings.warn(f"the report was written, but {unnoted}", stacklevel=2)
         return page
 
@@ -289,9 +285,7 @@ def run(
     with the stage, files done, all files, and files failed. Which failed is in ``outcome.failed`` and in ``samples``,
     with the reasons. Raises BadSpec for problems of the study's files, RunLocked, RunFolderInUse.
     """
-    if (by is None) != (reason is None):
-        raise ImmunomonError("by and reason belong together: who changes a locked run, and why")
-    why = Reason(reason, by) if by is not None and reason is not None else None
+    why = why_changed(reason, by)
     summary = run_study(Path(study), None if out is None else Path(out), jobs=jobs, progress=progress, why=why)
     above = Path(study).parent if Path(study).is_file() else Path(study)
     return replace(open_run(summary.folder, above), outcome=summary)

@@ -12,11 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from immunomon.api.delivering import RULES, Breach, Report
+from immunomon.api.delivering import check_delivery as held_against_rules
 from immunomon.cli.app import app
 from immunomon.errors import counted
-from immunomon.outputs.conformance.check import Breach, Report
-from immunomon.outputs.conformance.check import check_delivery as held_against_rules
-from immunomon.outputs.conformance.registry import RULES
 
 __all__ = ["check_delivery", "report_json", "said_of"]
 

@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from immunomon.api.deriving import Clustering, MapSettings, cluster_run
 from immunomon.cli.app import Jobs, PanelOption, RunArgument, StudyOption, app, one_of
 from immunomon.cli.progress import stages
 from immunomon.cli.saying import JsonOption, say_json
-from immunomon.maps.clusters.mapping import MapSettings
-from immunomon.maps.clusters.run import Clustering, cluster_run
 from immunomon.runs.jobs import default_jobs
 
 __all__ = ["cluster", "cluster_cells"]

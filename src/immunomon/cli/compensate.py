@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from immunomon.api.compensating import AskedControls, ControlsResult, Method, compensate_controls
 from immunomon.cli.app import app, one_of
 from immunomon.cli.progress import stages
-from immunomon.cytometry.formats.matrix_csv import write_matrix_csv
-from immunomon.errors import BadSpec, BadSpillover, Problem, nearest
-from immunomon.runs.compensation import Controls, ControlsResult, Method, from_controls
-from immunomon.runs.compensation_record import write_record
-from immunomon.study.model.panel import Panel
-from immunomon.study.model.study import RoleKind, Sample, Study
-from immunomon.study.specs.catalog import find_panel
-from immunomon.study.specs.data_folders import path_of_sample
-from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.samples import load_samples
-from immunomon.study.specs.study import load_study
 
-__all__ = ["Asked", "compensate", "compensate_controls"]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the command line names: single stains, FLUOROCHROME=FILE, unstained tubes, panel, study and batch."""
-
-    files: tuple[Path, ...]
-    named: tuple[str, ...]
-    unstained: tuple[Path, ...]
-    panel: str | None
-    study: Path | None
-    batch: str | None
+__all__ = ["compensate"]
 
 
 @app.command()
@@ -77,42 +54,26 @@ def compensate(
     ] = False,
 ) -> int:
     """Make a compensation matrix from single-stained controls. Exit 1 if one is refused."""
-    request = Asked(tuple(controls or ()), tuple(control or ()), tuple(unstained or ()), panel, study, batch)
-    return compensate_controls(
-        request, out, method=method, report=report, pictures=pictures, partial=partial, complete=complete
+    asked = AskedControls(
+        tuple((path, "") for path in controls or ()) + tuple(map(_named, control or ())),
+        tuple(unstained or ()),
+        panel,
+        study,
+        batch,
     )
-
-
-def compensate_controls(
-    request: Asked,
-    out: Path,
-    *,
-    method: Method,
-    report: Path | None,
-    pictures: Path | None,
-    partial: bool,
-    complete: bool,
-) -> int:
-    """Write matrix, record, pictures and page, and say what was found; return 0 if no control was refused, else 1."""
-    controls = _controls(request)
     with stages() as progress:
-        result = from_controls(
-            controls,
+        result = compensate_controls(
+            asked,
+            out,
             method=method,
+            report=report,
+            pictures=pictures,
             partial=partial,
             complete=complete,
             progress=lambda _, done, total: progress("reading", done, total, 0),
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if result.estimate is not None:
-        write_matrix_csv(out, result.estimate.complete)
-    write_record(out.with_suffix(".json"), result, out.name)
-    if report is not None or pictures is not None:
-        from immunomon.outputs.report.compensation import write_pages
-
-        write_pages(result, report=report, pictures=pictures)
     _say(result, out)
-    return 1 if result.refused or result.missing or result.estimate is None else 0
+    return 0 if result.is_complete else 1
 
 
 def _say(result: ControlsResult, out: Path) -> None:
@@ -141,46 +102,8 @@ def _say(result: ControlsResult, out: Path) -> None:
     )
 
 
-def _controls(request: Asked) -> Controls:
-    files = [(path, "") for path in request.files] + [_named(text) for text in request.named]
-    unstained, folder = request.unstained, None
-    panel = request.panel
-    if request.study is not None:
-        study_file = request.study / "study.yaml" if request.study.is_dir() else request.study
-        study = load_study(study_file)
-        folder = study.folder
-        samples = _samples(study, request)
-        files += [
-            (path_of_sample(study, s.file), s.role.about) for s in samples if s.role.kind is RoleKind.SINGLE_STAIN
-        ]
-        dark = [path_of_sample(study, s.file) for s in samples if s.role.kind is RoleKind.UNSTAINED]
-        unstained = unstained or tuple(dark[:1])
-    if not files:
-        raise BadSpillover(
-            "no single stains are given; name their files, or a --study whose sample list has single-stain:FLUOROCHROME"
-        )
-    return Controls(tuple(files), next(iter(unstained), None), _panel(panel, folder), tuple(unstained[1:]))
-
-
-def _samples(study: Study, request: Asked) -> tuple[Sample, ...]:
-    file = study.folder / study.samples_file
-    samples = load_samples(file, study)
-    chosen = request.panel and (_panel(request.panel, study.folder) or Panel("", "", ())).name
-    chosen_samples = [s for s in samples if chosen in (None, s.panel) and request.batch in (None, s.batch)]
-    if request.batch is not None and not chosen_samples:
-        known = [sample.batch for sample in samples if sample.batch]
-        raise BadSpec([Problem(str(file), None, "batch", f"no batch '{request.batch}'", nearest(request.batch, known))])
-    return tuple(chosen_samples)
-
-
 def _named(text: str) -> tuple[Path, str]:
     name, sign, file = text.partition("=")
     if not sign or not name.strip() or not file.strip():
         raise typer.BadParameter(f"'{text}' is not FLUOROCHROME=FILE", param_hint="--control")
     return Path(file.strip()), name.strip()
-
-
-def _panel(name: str | None, study_folder: Path | None) -> Panel | None:
-    if name is None:
-        return None
-    return load_panel(Path(name) if Path(name).is_file() else find_panel(name, study_folder))

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from immunomon.api.delivering import Delivered, deliver_run
 from immunomon.cli.app import RunArgument, StudyOption, app
 from immunomon.cli.audit import say_noted
 from immunomon.cli.check_delivery import report_json, said_of
 from immunomon.cli.saying import JsonOption, say_json
 from immunomon.errors import counted
-from immunomon.outputs.delivery.deliver import Delivered, deliver_run
 
 __all__ = ["deliver"]
 

@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 
-from immunomon.api.pipeline import DEMO_STEPS, STEPS, Everything, Job, StepOutcome, do_step
+from immunomon.api.pipeline import DEMO_STEPS, MANY_APART, STEPS, Everything, Job, StepOutcome, do_step
 from immunomon.cli.app import Jobs, app
 from immunomon.cli.progress import stages
 from immunomon.cli.saying import JsonOption, say_json
-from immunomon.runs.workers import MANY_APART
 
 __all__ = ["all_steps", "demo"]
 

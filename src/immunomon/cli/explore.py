@@ -8,11 +8,9 @@ from typing import Annotated
 
 import typer
 
+from immunomon.api.exploring import explore_run
 from immunomon.cli.app import PanelOption, RunArgument, StudyOption, app
 from immunomon.cli.progress import stages
-from immunomon.maps.atlas.embed import embed_run
-from immunomon.maps.atlas.explorer import explore_atlas
-from immunomon.runs.opened import open_run
 
 __all__ = ["explore"]
 
@@ -35,15 +33,10 @@ def explore(
 
     The cells are laid out first if they are not yet; an atlas of another state of the run is refused.
     """
-    opened = open_run(run, study)
-    name = opened.known_panel(panel)
-    if not opened.has_atlas(name):
-        with stages() as progress:
-            embed_run(opened, name, study=study, progress=progress)
     with stages() as progress:
-        page = explore_atlas(opened, name, projected=projected, most=most, progress=progress)
-    file = page.save(out or run / "atlas" / f"{name}{'.projected' if projected else ''}.html")
-    typer.echo(f"{page.cells:,} cells of the panel {name}; areas and distances are no measurements.")
+        page = explore_run(run, panel, projected=projected, most=most, study=study, progress=progress)
+    file = page.save(out or run / "atlas" / f"{page.panel}{'.projected' if projected else ''}.html")
+    typer.echo(f"{page.cells:,} cells of the panel {page.panel}; areas and distances are no measurements.")
     if page.without:
         typer.echo(f"Without {page.without}", err=True)
     if page.gates_missing:

@@ -10,13 +10,12 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from immunomon.api.exporting import export_results
+from immunomon.api.exporting import ExportSummary, export_results
 from immunomon.cli.app import RunArgument, StudyOption, app, one_of
 from immunomon.cli.audit import say_noted
 from immunomon.cli.progress import stages
 from immunomon.cli.saying import JsonOption, say_json
 from immunomon.maps.anndata.export import export_cells
-from immunomon.outputs.database.database import ExportSummary
 
 __all__ = ["export", "export_anndata", "export_database"]
 

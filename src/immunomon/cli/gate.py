@@ -10,17 +10,13 @@ from typing import Annotated
 
 import typer
 
+from immunomon.api.gating_files import COLUMNS, alike_once, gate_by_strategy, is_workspace_file
 from immunomon.cli.app import DataOffset, DataSet, Jobs, app
 from immunomon.cli.progress import stages
 from immunomon.cli.saying import csv_text, json_text
-from immunomon.cytometry.specs.dated import dated_lines
 from immunomon.errors import counted
 from immunomon.files import write_whole
-from immunomon.runs.files import COLUMNS, alike_once, gate_files
-from immunomon.runs.jobs import default_jobs
-from immunomon.runs.named import find_gates, read_compensation
 from immunomon.study.model.fcs import AS_JUDGED, Reading
-from immunomon.study.model.strategy import GatingStrategy
 
 __all__ = ["gate", "gate_with_strategy"]
 
@@ -67,7 +63,7 @@ def gate(
     """Gate FCS files without a study: one row per file and population."""
     reading = Reading(data_set, data_offset)
     file = Path(strategy)
-    if file.suffix.lower() not in ("", ".yaml", ".yml") and file.is_file() and _is_workspace(file):
+    if is_workspace_file(file):
         from immunomon.cli.gate_workspace import gate_workspace
 
         if panel:
@@ -80,7 +76,7 @@ def gate(
             sample=sample,
             compare_counts=compare_counts,
             flowjo_bins=flowjo_bins,
-            compensation=read_compensation(compensation),
+            compensation=compensation,
             reading=reading,
             jobs=jobs,
             as_json=as_json,
@@ -103,13 +99,6 @@ def gate(
     )
 
 
-def _is_workspace(file: Path) -> bool:
-    # Readers of other programs' files take longer to import than one file to gate.
-    from immunomon.cytometry.formats.workspaces import is_workspace
-
-    return is_workspace(file)
-
-
 def gate_with_strategy(
     strategy: str,
     files: Sequence[Path],
@@ -123,21 +112,19 @@ def gate_with_strategy(
     as_json: bool = False,
 ) -> int:
     """Gate files and write or print the table; return 0 if every population of every file was placed, else 1."""
-    declared, using, path = find_gates(strategy, panel)
-    remarks: list[str] = []
     with stages() if len(files) > 1 else nullcontext() as progress:  # one file is done before a bar is drawn
-        rows, failures = gate_files(
+        gated = gate_by_strategy(
+            strategy,
             files,
-            declared,
-            panel=using,
-            compensation=read_compensation(compensation, using),
+            panel=panel,
+            compensation=compensation,
             reading=reading,
             memberships=memberships,
-            jobs=jobs or default_jobs(),
+            jobs=jobs,
             progress=progress,
-            say_note=remarks.append,
         )
-    text = json_text("gate", rows=rows, failures=failures, notes=remarks) if as_json else csv_text(rows, COLUMNS)
+    rows, failures = gated.rows, gated.failures
+    text = json_text("gate", rows=rows, failures=failures, notes=gated.notes) if as_json else csv_text(rows, COLUMNS)
     if out is None:
         sys.stdout.write(text)
     else:
@@ -146,9 +133,9 @@ def gate_with_strategy(
             f"{counted(len(files) - len(failures), 'file')} gated, {len(failures)} failed; the table is in {out}",
             err=True,
         )
-    for line in dated_lines(path) if isinstance(declared, GatingStrategy) else ():
+    for line in gated.warnings:
         typer.echo(f"warning: {line}", err=True)
-    for remark in remarks:
+    for remark in gated.notes:
         typer.echo(f"note: {remark}", err=True)
     for failure in alike_once(failures, files):
         typer.echo(f"failed: {failure}", err=True)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import typer
 
+from immunomon.api.gating_files import COLUMNS, Row, alike_once
+from immunomon.api.gating_workspaces import COMPARED, GatedFiles, gate_by_workspace
 from immunomon.cli.progress import stages
 from immunomon.cli.saying import csv_text, json_text
-from immunomon.cytometry.formats.workspaces import open_workspace
-from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
-from immunomon.runs.files import COLUMNS, Row, alike_once
-from immunomon.runs.run import default_jobs
-from immunomon.runs.single import FROM_FILE, Compensation
-from immunomon.runs.workspaces import COMPARED, GatedFiles, gate_with_workspace
 from immunomon.study.model.fcs import AS_JUDGED, Reading
 
 __all__ = ["gate_workspace"]
@@ -33,7 +28,7 @@ def gate_workspace(
     sample: str | None,
     compare_counts: bool,
     flowjo_bins: bool,
-    compensation: Compensation = FROM_FILE,
+    compensation: str = "file",
     reading: Reading = AS_JUDGED,
     jobs: int | None = None,
     as_json: bool = False,
@@ -44,17 +39,10 @@ def gate_workspace(
     the program's stored counts beside ours, and how near each way of deciding comes to them.
     """
     gated = partial(
-        _gated,
-        path,
-        files,
-        sample=sample,
-        compensation=compensation,
-        reading=reading,
-        jobs=jobs or default_jobs(),
-        out=memberships,
+        gate_by_workspace, path, files, sample=sample, compensation=compensation, reading=reading, jobs=jobs
     )
     with stages() as progress:
-        result = gated(bins=flowjo_bins, progress=progress)
+        result = gated(bins=flowjo_bins, memberships=memberships, progress=progress)
     columns = COMPARED if compare_counts else COLUMNS
     rows = [{name: row.get(name) for name in columns} for row in result.rows]
     printed = json_text("gate", rows=rows, failures=result.failures, notes=result.notes) if as_json else ""
@@ -62,7 +50,7 @@ def gate_workspace(
     if compare_counts and not result.program.startswith("FlowJo"):
         typer.echo(_nearness("exactly", result), err=True)
     elif compare_counts:
-        recounted = gated(bins=not flowjo_bins, out=None)
+        recounted = gated(bins=not flowjo_bins)
         exact, binned = (recounted, result) if flowjo_bins else (result, recounted)
         typer.echo(_nearness("exactly", exact), err=True)
         typer.echo(_nearness("with FlowJo's bins", binned), err=True)
@@ -72,46 +60,6 @@ def gate_workspace(
         typer.echo(f"failed: {failure}", err=True)
     complete = all(row["count"] is not None for row in result.rows)
     return 0 if complete and not result.failures else 1
-
-
-def _gated(
-    path: Path,
-    files: Sequence[Path],
-    *,
-    bins: bool,
-    sample: str | None,
-    compensation: Compensation,
-    reading: Reading,
-    jobs: int,
-    out: Path | None,
-    progress: Callable[[str, int, int, int], None] | None = None,
-) -> GatedFiles:
-    """Return files gated as a workspace does; without files, those that the workspace holds itself."""
-    with open_workspace(path, bins=bins) as (workspace, held):
-        if not (files or held):
-            raise ImmunomonError(f"{path}: it holds no FCS files itself; name those that it gates")
-        result = gate_with_workspace(
-            files or held,
-            workspace,
-            sample=sample,
-            compensation=compensation,
-            reading=reading,
-            memberships=out,
-            jobs=jobs,
-            progress=progress,
-        )
-        if files:
-            return result
-        # What was taken out into a folder is named by where it came from.
-        inside = {str(file): f"{path}: {file.name}" for file in held}
-        named = [tuple(_renamed(text, inside) for text in texts) for texts in (result.failures, result.notes)]
-        return replace(result, failures=named[0], notes=named[1])
-
-
-def _renamed(text: str, names: Mapping[str, str]) -> str:
-    for file, name in names.items():
-        text = text.replace(file, name)
-    return text
 
 
 def _nearness(how: str, result: GatedFiles) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from immunomon.api.deriving import normalise_run
 from immunomon.cli.app import RunArgument, StudyOption, app
 from immunomon.cli.progress import stages
 from immunomon.cli.saying import JsonOption, say_json
-from immunomon.runs.normalise import normalise_run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,68 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from immunomon.api.overriding import Asked, is_imported, preview_override, set_imported_count, write_override
 from immunomon.cli.app import ByOption, Jobs, ReasonOption, RunArgument, StudyOption, app, one_of
 from immunomon.cli.saying import say_json
 from immunomon.errors import ImmunomonError, counted
-from immunomon.runs.folder import RunFolder
-from immunomon.runs.imported_override import CountDecision, decide_count
-from immunomon.runs.overriding import check_overrides, record_decisions
-from immunomon.study.specs.study import load_study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Asked", "override", "record_override"]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What was asked for on the command line, for each of the samples."""
-
-    action: str
-    samples: Sequence[str]
-    by: str
-    reason: str
-    population: str | None = None
-    gate: str | None = None
-    keep: str | None = None
-    check: str | None = None
-    in_consensus: bool = False
-    undo: bool = False
-
-    def targets(self) -> list[dict[str, Any]]:
-        """Return what the decisions are about, as it stands in the file of overrides."""
-        about = {name: getattr(self, name) for name in ("population", "check") if getattr(self, name)}
-        return [{"action": self.action, "sample": sample, **about} for sample in dict.fromkeys(self.samples)]
-
-    def entries(self) -> list[dict[str, Any]]:
-        """Return the entries for the file of overrides; raises ImmunomonError for a gate that is no mapping."""
-        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        gate = {} if self.gate is None else {"gate": _gate(self.gate)}
-        keep = {"keep": self.keep} if self.keep else {}
-        say = {"in_consensus": True} if self.in_consensus else {}
-        attribution = {"reason": self.reason, "by": self.by, "when": now}
-        return [{**target, **keep, **gate, **say, **attribution} for target in self.targets()]
-
-
-def _gate(text: str) -> dict[str, Any]:
-    try:
-        gate = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise ImmunomonError(f"--gate: not readable: {str(error).splitlines()[0]}") from error
-    if not isinstance(gate, dict):
-        raise ImmunomonError("--gate: not a mapping; write such as '{method: interval, axis: CD4, low: 1800}'")
-    return gate
+__all__ = ["override", "record_override"]
 
 
 Action = Literal["move-gate", "drop-sample", "accept-warning"]
@@ -108,7 +61,7 @@ def override(
     if as_json and not preview:
         raise ImmunomonError("--json: it prints the values that would move; add --preview")
     asked = Asked(action, samples, by, reason, population, gate, keep, check, in_consensus, undo)
-    if count is not None or (undo and RunFolder(run).is_imported):
+    if count is not None or (undo and is_imported(run)):
         return _set_count(run, asked, count, study=study, preview=preview)
     if preview:
         return _show_preview(run, asked, study=study, jobs=jobs, as_json=as_json)
@@ -116,15 +69,11 @@ def override(
 
 
 def record_override(run: Path, request: Asked, *, study: Path | None, run_now: bool, jobs: int | None) -> int:
-    """Add decisions to the study's overrides, each in place of one on the same target; return 0, or the run's status.
+    """Write decisions into the study's overrides, say where, and bring the run up to date; return the exit status.
 
-    Nothing is written if the file would have a problem then.
-    Raises ImmunomonError for a study's folder in place of a run's, and for a decision to take back that there is not.
+    Raises what ``write_override`` does.
     """
-    folder = _study_folder(run, study)
-    if request.undo and not run_now:
-        raise ImmunomonError("--undo: the run enters into the audit trail who took it back and why; leave out --no-run")
-    path = record_decisions(folder, _entries(request), withdrawn=_withdrawn(folder, request))
+    folder, path = write_override(run, request, study=study, will_run=run_now)
     typer.echo(f"Written: {path}")
     if not run_now:
         typer.echo(f"Bring the run up to date with: immunomon run {folder} --out {run}")
@@ -135,61 +84,21 @@ def record_override(run: Path, request: Asked, *, study: Path | None, run_now: b
 
 
 def _set_count(run: Path, request: Asked, count: int | None, *, study: Path | None, preview: bool) -> int:
-    """Put a person's count in the place of an imported one, or take that back."""
-    if not RunFolder(run).is_imported:
-        raise ImmunomonError(f"{run}: --count is for imported values; here move the gate: --gate")
-    if len(request.samples) != 1 or request.population is None or request.gate is not None or preview:
+    if preview:
         raise ImmunomonError("--count: name one --sample and its --population, without --gate and --preview")
-    declared = load_study(study or run.resolve().parent)
-    decision = CountDecision(request.samples[0], request.population, count, request.by, request.reason)
-    summary, before, after = decide_count(run, declared, decision)
-    if summary.unchanged:
+    decided = set_imported_count(run, request, count, study=study)
+    if decided is None:
         typer.echo(f"{run}: it has this count already; nothing was written")
         return 0
-    old, new = ("none" if number is None else f"{number}" for number in (before, after))
+    old, new = ("none" if number is None else f"{number}" for number in decided)
     typer.echo(
         f"{request.population} of {request.samples[0]}: {old} -> {new} events. The old tables are below set-aside."
     )
     return 0
 
 
-def _study_folder(run: Path, study: Path | None) -> Path:
-    if (run / "study.yaml").is_file() and not (run / "run.json").is_file():
-        raise ImmunomonError(f"{run}: this is the study's folder; name the run folder instead, such as {run / 'run'}")
-    if RunFolder(run).is_imported:
-        remedy = (
-            "set a count (--population ID --count N), or correct the table and import it again with --reason and --by"
-        )
-        raise ImmunomonError(f"{run}: its values were imported, and there are no gates to move; {remedy}")
-    folder = study or run.resolve().parent
-    if not (folder / "study.yaml").is_file():
-        raise ImmunomonError(f"{folder}: there is no study.yaml; say where the study is with --study")
-    return folder
-
-
-def _entries(request: Asked) -> list[dict[str, Any]]:
-    return [] if request.undo else request.entries()
-
-
-def _withdrawn(folder: Path, request: Asked) -> list[dict[str, Any]]:
-    """Return the decisions that are taken back; raises ImmunomonError if one is not there."""
-    if not request.undo:
-        return []
-    standing = [decision.target for decision in check_overrides(folder)]
-    for target in request.targets():
-        name = " ".join(str(value) for value in target.values())
-        if name not in standing:
-            of_sample = [known for known in standing if f" {target['sample']}" in known]
-            known = f"there is: {'; '.join(of_sample)}" if of_sample else "there is none on this sample"
-            raise ImmunomonError(f"--undo: there is no decision '{name}'; {known}")
-    return request.targets()
-
-
 def _show_preview(run: Path, request: Asked, *, study: Path | None, jobs: int | None, as_json: bool) -> int:
-    from immunomon.runs.previewing import preview_decisions
-
-    folder = _study_folder(run, study)
-    moved = preview_decisions(folder, run, _entries(request), withdrawn=_withdrawn(folder, request), jobs=jobs)
+    moved = preview_override(run, request, study=study, jobs=jobs)
     if as_json:
         say_json("override", rows=moved)
         return 0

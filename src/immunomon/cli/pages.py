@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import PurePosixPath
 from typing import Annotated
 
 import typer
 
+from immunomon.api.documentation import documentation_page, documentation_pages
 from immunomon.cli.app import app
-from immunomon.errors import UnknownName, nearest
-from immunomon.study.specs.catalog import shipped_folder
 
 __all__ = ["docs"]
 
@@ -22,18 +20,15 @@ def docs(
     ] = None,
 ) -> None:
     """List the pages of the documentation, or show one: what messages mean by docs/trust.md."""
-    folder = shipped_folder("docs")
-    pages = {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.md"))}
+    pages = documentation_pages()
     if page is None:
         for name, path in pages.items():
             typer.echo(f"{name:<24}{_title(path.read_text(encoding='utf-8'))}")
-        typer.echo(f"Markdown files in {folder}; immunomon docs PAGE shows one.")
+        typer.echo(f"Markdown files in {pages['index'].parent}; immunomon docs PAGE shows one.")
         return
-    name = PurePosixPath(page.replace("\\", "/").removeprefix("docs/")).with_suffix("").as_posix()
-    if name not in pages:
-        raise UnknownName(f"there is no page '{name}'; {nearest(name, pages)}")
-    _show(pages[name].read_text(encoding="utf-8"))
-    typer.echo(f"This is {pages[name]}", err=True)
+    file = documentation_page(page)
+    _show(file.read_text(encoding="utf-8"))
+    typer.echo(f"This is {file}", err=True)
 
 
 def _title(text: str) -> str:

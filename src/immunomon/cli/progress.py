@@ -51,12 +51,18 @@ def stages() -> Iterator[Callable[[str, int, int, int], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[failed]}", style="red"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
+    bars = Progress(*columns, console=Console(stderr=True))
+    tasks: dict[str, TaskID] = {}
 
-        def report(stage: str, done: int, total: int, failed: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(WORDS.get(stage, stage), total=total, failed="")
-            bars.update(tasks[stage], completed=done, total=total, failed=f"{failed} failed" if failed else "")
+    def report(stage: str, done: int, total: int, failed: int) -> None:
+        if not tasks:
+            bars.start()  # not before: what is refused at once is refused without an empty line
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(WORDS.get(stage, stage), total=total, failed="")
+        bars.update(tasks[stage], completed=done, total=total, failed=f"{failed} failed" if failed else "")
 
+    try:
         yield report
+    finally:
+        if tasks:
+            bars.stop()

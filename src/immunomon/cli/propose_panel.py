@@ -7,13 +7,9 @@ from typing import Annotated
 
 import typer
 
+from immunomon.api.proposing import propose_panel as proposed_panel
 from immunomon.cli.app import DataSet, app
-from immunomon.cytometry.formats.fcs import read_header
-from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.errors import counted
-from immunomon.files import write_whole
-from immunomon.runs.checks.proposed_panel import propose_panel as propose
-from immunomon.runs.checks.proposed_strategies import propose_strategies
 
 __all__ = ["propose_panel"]
 
@@ -26,15 +22,9 @@ def propose_panel(
     data_set: DataSet = None,
 ) -> int:
     """Propose a panel from an FCS file's header: markers by the table of names, with what is a guess or left blank."""
-    panel = propose([read_header(file, data_set=data_set)], out.stem if out else name)
-    if out is not None and out.exists():
-        typer.echo(f"{out}: is there already; nothing was written; name a new file", err=True)
-        return 1
+    panel, strategies, remark = proposed_panel(file, name, out=out, data_set=data_set)
     if out is None:
         typer.echo(panel.text(), nl=False)
-    else:
-        write_whole(out, panel.text())
-    names, remark = propose_strategies(panel, methods=GATE_METHODS)
     typer.echo(f"left blank: {counted(panel.blanks, 'marker')}", err=True)
-    typer.echo(f"strategies: {', '.join(names) or 'none'}{f' ({remark})' if remark else ''}", err=True)
+    typer.echo(f"strategies: {', '.join(strategies) or 'none'}{f' ({remark})' if remark else ''}", err=True)
     return 0

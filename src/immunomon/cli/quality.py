@@ -37,8 +37,6 @@ def quality(
     for failure in judged.failures:
         typer.echo(f"failed: {failure}", err=True)
     if pictures is not None:
-        from immunomon.plots.quality_control import write_acquisitions
-
-        for path in write_acquisitions(judged.qualities, pictures):
+        for path in judged.draw(pictures):
             typer.echo(f"Written: {path}", err=as_json)
     return 0 if judged.is_clean else 1

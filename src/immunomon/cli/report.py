@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
+from immunomon.api.reporting import report_run
 from immunomon.cli.app import RunArgument, app
-from immunomon.outputs.report import write_report
-from immunomon.runs.trail_review import note_shown
 
 __all__ = ["report"]
 
@@ -25,8 +24,8 @@ def report(
     open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> int:
     """Write one self-contained HTML page of a run: study, gating plots, trajectories, tables."""
-    page = write_report(run, out)
-    if unnoted := note_shown(run, "report"):
+    page, unnoted = report_run(run, out)
+    if unnoted:
         typer.echo(f"The report was written, but {unnoted}", err=True)
     sys.stdout.write(f"{page}\n")
     if open_browser:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from immunomon.api.reviewing import open_desk, progress_words, serve_desk
 from immunomon.cli.app import RunArgument, StudyOption, app
-from immunomon.errors import ImmunomonError, counted
-from immunomon.runs.verdicts import progress_words
+from immunomon.errors import counted
 
 __all__ = ["review"]
 
@@ -31,12 +31,6 @@ def review(
     study: StudyOption = None,
 ) -> int:
     """Look at every gate in the browser, move those that are wrong, approve samples; on this computer alone."""
-    from immunomon.outputs.review import open_desk
-
-    try:
-        from immunomon.outputs.review.server import serve
-    except ImportError as error:
-        raise ImmunomonError('the review desk needs more; install it with: pip install "immunomon[review]"') from error
     desk = open_desk(run, study=study, reviewer=reviewer, blind=blind, seed=seed)
     progress = desk.progress()
     if desk.remark:
@@ -45,5 +39,5 @@ def review(
         typer.echo(f"Blind: codes and order of seed {desk.blind.seed}, which the audit trail names.")
     drafts = f"{counted(progress['drafts'], 'draft')} of {desk.reviewer}"
     typer.echo(f"{progress_words(progress)}; {drafts}. Stop it with Ctrl-C; drafts are kept.")
-    serve(desk, port=port, open_browser=open_browser, say=typer.echo)
+    serve_desk(desk, port=port, open_browser=open_browser, say=typer.echo)
     return 0

@@ -9,20 +9,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from immunomon.api.auditing import trail_head
+from immunomon.api.running import NO_FILES, RunSummary, dry_run, run_files
 from immunomon.cli.app import Jobs, app
-from immunomon.cli.audit import said_head
 from immunomon.cli.progress import stages
 from immunomon.cli.saying import say_json
 from immunomon.errors import ImmunomonError, counted, listed
-from immunomon.runs.dry_run import dry_run
-from immunomon.runs.lock import Reason
-from immunomon.runs.run import run_study
-from immunomon.runs.summary import NO_FILES, RunSummary
-from immunomon.runs.workers import MANY_APART, Limits
 
 __all__ = ["run"]
-
-_SHOWN = 10
 
 
 @app.command()
@@ -58,28 +52,23 @@ def run(
     ] = None,
 ) -> int:
     """Gate every file of a study and write its tables; what is done already is not done again."""
-    if (reason is None) != (by is None):
-        raise ImmunomonError("--reason and --by belong together: why a locked run is changed, and who says so")
-    why = Reason(reason, by) if reason is not None and by is not None else None
-    if scheduler and timeout is not None:
-        raise ImmunomonError("--timeout is for processes of this machine; a cluster's own settings limit its workers")
     if as_json and not only_say:
         raise ImmunomonError("--json is for --dry-run; how a run stands, as JSON: immunomon status RUN --json")
     if only_say:
         return _dry(study, out, jobs=jobs, rehash=rehash, as_json=as_json)
-    limits = Limits(timeout, retries) if timeout is not None or retries else MANY_APART
     with stages() as progress:
-        summary = run_study(
+        summary = run_files(
             study,
             out,
+            reason=reason,
+            by=by,
             jobs=jobs,
-            progress=progress,
-            why=why,
             log=log,
-            limits=limits,
+            timeout=timeout,
+            retries=retries,
             scheduler=scheduler,
             rehash=rehash,
-            remarks=lambda: _problems(study),
+            progress=progress,
         )
     console = Console()
     if summary.is_empty:
@@ -106,7 +95,7 @@ def run(
         if line.endswith(tuple(summary.warnings)):  # said already
             continue
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"Audit trail: {said_head(summary.folder)}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Audit trail: {trail_head(summary.folder)}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Tables are in {summary.folder / 'tables'}", highlight=False, markup=False, soft_wrap=True)
     return 0 if summary.complete else 1
 
@@ -135,16 +124,3 @@ def _unchanged(summary: RunSummary) -> str:
     else:
         how = "known by size and time of change; --rehash reads every byte"
     return f"Nothing has changed since the run of {summary.unchanged_since} ({how}); nothing was written."
-
-
-def _problems(study: Path) -> list[str]:
-    """Return what a check of the study finds: a run does what it can, but not in silence."""
-    from immunomon.cytometry.gates import GATE_METHODS
-    from immunomon.runs.checks.paths import check_paths
-
-    report = check_paths([study], methods=GATE_METHODS)
-    lines = [f"warning {line}" for line in report.warnings[:_SHOWN]]
-    lines += [f"problem {problem}" for problem in report.problems[:_SHOWN]]
-    if len(report.problems) > _SHOWN:
-        lines.append(f"and {len(report.problems) - _SHOWN} more: immunomon check {study}")
-    return lines

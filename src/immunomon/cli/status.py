@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from immunomon.api.reviewing import progress_words
 from immunomon.cli.app import RunArgument, StudyOption, app
 from immunomon.cli.progress import WORDS
 from immunomon.errors import counted
 from immunomon.runs.status import Going, RunStatus, read_status
-from immunomon.runs.verdicts import progress_words
 
 __all__ = ["status"]
 

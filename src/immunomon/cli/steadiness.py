@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from immunomon.api.steadiness import draw_steadiness, judge_steadiness
 from immunomon.cli.app import RunArgument, app
 from immunomon.cli.saying import JsonOption, say_json
-from immunomon.runs.opened import open_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,17 +31,13 @@ def steadiness(
     as_json: JsonOption = False,
 ) -> int:
     """Say which bridge samples break Westgard's rules, and by what: populations and markers over time."""
-    opened = open_run(run)
-    table = opened.table("steadiness")
-    table = table if panel is None else table[table["panel"] == opened.known_panel(panel)]
+    table = judge_steadiness(run, panel)
     if as_json:
         say_json("steadiness", rows=table)
     for line in () if as_json else _lines(table, warnings=warnings):
         typer.echo(line)
     if charts is not None:
-        from immunomon.plots.quality_control import write_charts
-
-        for path in write_charts(table, charts):
+        for path in draw_steadiness(table, charts):
             typer.echo(f"Written: {path}", err=as_json)
     return 0
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from immunomon.api.tracing import Asked, misfits, trace_number
 from immunomon.cli.app import app
 from immunomon.errors import counted
-from immunomon.outputs.trace.trace import Asked
-from immunomon.outputs.trace.trace import trace as traced
 
 __all__ = ["show", "trace", "trace_lines"]
 
@@ -49,53 +49,11 @@ def show(source: str, query: Asked, *, study: str | None, delivery: Path | None,
     source: a run folder or a database's URL. study: the folder of the run's study, or the study's name in the database.
     Raises ImmunomonError for what there is not.
     """
-    record = _from_database(source, query, study) if "://" in source else _from_run(Path(source), query, study)
-    if delivery is not None:
-        from immunomon.outputs.trace.delivery import delivered
-
-        folder = Path(study) if study is not None and "://" not in source else None
-        record["delivery"] = delivered(delivery, record, folder)
+    record = trace_number(source, **asdict(query), study=study, delivery=delivery)
     typer.echo(
         json.dumps(record, indent=1, ensure_ascii=False, default=str) if as_json else "\n".join(trace_lines(record))
     )
-    return 1 if any(_wrong(record)) else 0
-
-
-def _from_run(run: Path, query: Asked, study: str | None) -> dict[str, Any]:
-    from immunomon.outputs.trace.of_run import RunRecords
-
-    return traced(RunRecords(run, None if study is None else Path(study)), query)
-
-
-def _from_database(source: str, query: Asked, study: str | None) -> dict[str, Any]:
-    from immunomon.outputs.database.connection import database_url, reading, shown
-    from immunomon.outputs.trace.of_run import DatabaseRecords
-
-    url = database_url(source, "trace in")
-    with reading(url) as connection:
-        return traced(DatabaseRecords(connection, shown(url), study), query)
-
-
-def _wrong(record: Plain) -> Iterator[str]:
-    """Yield what does not fit on the way."""
-    for number in record["numbers"]:
-        yield from number["seal"]
-        for name in ("worked_out", "absolute"):
-            if (number[name] or {}).get("agrees") is False:
-                yield f"{number['sample']['sample_id']}: {number[name]['formula']}, but the table says otherwise"
-        if "OTHER BYTES" in number["file_now"]:
-            yield f"{number['sample']['file']}: it is not the file that was gated"
-    for row in (*record["changes"], *record["responses"]):
-        if not row["worked_out"]["agrees"]:
-            message = f"{row['population']} of {row['denominator'] or 'blood'}"
-            yield f"{message}: {row['worked_out']['formula']}, but the table says otherwise"
-    delivery = record.get("delivery") or {}
-    yield from (
-        f"{delivery['folder']}: {name} was changed after the delivery" for name in delivery.get("changed_files", ())
-    )
-    if delivery and delivery["trail_entry"] is None:
-        message = "no entry of the trail has its manifest: it was changed, or is of another run folder"
-        yield f"{delivery['folder']}: {message}"
+    return 1 if any(misfits(record)) else 0
 
 
 def trace_lines(record: Plain) -> Iterator[str]:
@@ -116,7 +74,7 @@ def trace_lines(record: Plain) -> Iterator[str]:
     yield from _trail(record["audit"])
     yield from _left(record)
     yield from _delivery(record.get("delivery"))
-    wrong = list(_wrong(record))
+    wrong = list(misfits(record))
     yield from (f"DOES NOT FIT: {misfit}" for misfit in wrong)
     if not wrong:
         yield "Everything on this way fits."

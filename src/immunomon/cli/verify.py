@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from immunomon.assurance.verify.imported import ImportedVerdict, imported_record, verify_imported
-from immunomon.assurance.verify.run import SampleVerdict, verify_run
+from immunomon.api.verifying import ImportedVerdict, SampleVerdict, verify_run
 from immunomon.cli.app import RunArgument, StudyOption, app
 from immunomon.cli.saying import JsonOption, say_json
 from immunomon.errors import counted
@@ -24,14 +23,12 @@ def verify(
     as_json: JsonOption = False,
 ) -> int:
     """Work out a run's numbers a second time by other code and compare. Exit 1 on any difference."""
-    imported = imported_record(run)
-    if imported is not None:
-        of_table = verify_imported(run, imported, study)
-        if as_json:
-            say_json("verify", **asdict(of_table))
-            return 1 if of_table.differences else 0
-        return _say_imported(of_table)
     verification = verify_run(run, samples=sample, study=study, progress=None if as_json else _print)
+    if isinstance(verification, ImportedVerdict):
+        if as_json:
+            say_json("verify", **asdict(verification))
+            return 1 if verification.differences else 0
+        return _say_imported(verification)
     if as_json:
         say_json("verify", equal=verification.equal, **verification.to_dict())
         return 0 if verification.equal else 1

@@ -68,6 +68,11 @@ class ControlsResult:
     unstained: ControlLabel | None
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is a matrix, of a good control of each fluorochrome."""
+        return self.estimate is not None and not (self.refused or self.missing)
+
 
 def fluorescence_detectors(channels: Sequence[Channel]) -> tuple[str, ...]:
     """Return the detectors to compensate: of areas, heights and widths the one kind that most detectors have.

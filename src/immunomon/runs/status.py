@@ -101,20 +101,21 @@ class RunStatus:
         return made is not None and not made.reasons
 
 
-def read_status(root: Path, study: Path | None = None) -> RunStatus:
+def read_status(run: str | Path, study: str | Path | None = None) -> RunStatus:
     """Return how a run stands; nothing is written, and no lock is taken.
 
     study: the study's folder; default: the folder above the run, if it is a study's. Raises BadRun if there is no run
     in the folder, neither finished nor begun.
     """
+    root, above = Path(run), None if study is None else Path(study)
     folder = RunFolder(root)
     progress = folder.read_json(root / PROGRESS)
     if progress is None and not folder.manifest.exists():
         if (root / ".lock").is_file():  # killed before its first word, or of an earlier version
-            return RunStatus(root, "stopped", command=_again(root, _study_of(root, study)))
+            return RunStatus(root, "stopped", command=_again(root, _study_of(root, above)))
         raise no_run(root)
     status = _of_progress(root, progress) if progress is not None else RunStatus(root, "finished")
-    at_hand = _study_of(root, study)
+    at_hand = _study_of(root, above)
     status = replace(status, command=_again(root, at_hand))
     return _with_record(status, at_hand) if folder.manifest.exists() else status
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from immunomon.api import validating
 from immunomon.assurance.simulate.biology import TRAITS
 from immunomon.assurance.simulate.layouts import LAYOUTS
 from immunomon.assurance.simulate.populations import truth_populations
@@ -221,7 +222,7 @@ def test_the_command_writes_the_document_and_fails_if_a_target_is_missed(found, 
     few = tuple(row for row in found.agreements if row.population == "cd4")
     rows = few if good else tuple(dataclasses.replace(row, absolute=9.0) for row in few)
     result = dataclasses.replace(found, agreements=rows)
-    monkeypatch.setattr(command, "measure", lambda *_, **__: result)
+    monkeypatch.setattr(validating, "measure", lambda *_, **__: result)
     out = tmp_path / "docs" / "validation.md"
     assert command.validate(out, events=6000, seed=4, keep=None, jobs=1) == (0 if good else 1)
     assert "immunomon validate --events 6000 --seed 4" in out.read_text(encoding="utf-8")

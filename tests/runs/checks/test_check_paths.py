@@ -5,6 +5,7 @@ import pytest
 from immunomon.cli.check import check
 from immunomon.cli.init import init
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.errors import ImmunomonError
 from immunomon.runs.checks.paths import check_paths
 from immunomon.study.specs.catalog import shipped_panels, shipped_strategies
 
@@ -113,13 +114,14 @@ def test_a_fresh_study_is_without_problems_and_says_that_no_file_is_listed(tmp_p
     assert "samples.csv: no files are listed yet" in capsys.readouterr().out
 
 
-def test_init_never_overwrites(tmp_path, capsys):
+def test_init_never_overwrites(tmp_path):
     init(tmp_path)
     (tmp_path / "study.yaml").write_text("mine", encoding="utf-8")
-    assert init(tmp_path) == 1
+    with pytest.raises(ImmunomonError, match=r"study.yaml, samples.csv, README.txt is there already; nothing was writ"):
+        init(tmp_path)
     assert (tmp_path / "study.yaml").read_text(encoding="utf-8") == "mine"
-    assert "study.yaml, samples.csv, README.txt is there already; nothing was written" in capsys.readouterr().err
-    assert init(tmp_path / "study.yaml") == 1
+    with pytest.raises(ImmunomonError, match="this is a file; name a folder"):
+        init(tmp_path / "study.yaml")
 
 
 def test_the_example_rows_of_a_fresh_sample_list_are_right_once_their_files_are_there(tmp_path, study):

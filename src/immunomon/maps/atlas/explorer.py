@@ -52,8 +52,8 @@ class Explorer:
     """A page with an atlas in it: saved as one file that opens anywhere, offline, and shown by a notebook.
 
     cells: how many are in it. page: its HTML, without what it was made of. without: what is not shown, as it is of an
-    earlier run; gates_missing: why the cells' gates are not. made_of: the digests of the run, the atlas and the
-    clusters, by which the saved page is known to be current or not.
+    earlier run; gates_missing: why the cells' gates are not. panel: whose they are, if of a run. made_of: the digests
+    of the run, the atlas and the clusters, by which the saved page is known to be current or not.
     """
 
     page: str
@@ -62,6 +62,7 @@ class Explorer:
     without: str = ""
     gates_missing: str = ""
     made_of: tuple[str, ...] = ()
+    panel: str = ""
 
     def __repr__(self) -> str:
         return f"Explorer({self.title}: {self.cells:,} cells{f'; without {self.without}' if self.without else ''})"
@@ -119,7 +120,7 @@ def explore_atlas(
     map_sha256 = [str(metaclusters.record["map_sha256"])] if metaclusters is not None else []
     projection = [file_digest(opened.folder / "atlas" / f"{name}.projected.json")] if projected else []
     page = _explorer(shown, atlas, orders, title, gates, without=stale)
-    return replace(page, made_of=(opened.digest, str(record["digest"]), *map_sha256, *projection))
+    return replace(page, panel=name, made_of=(opened.digest, str(record["digest"]), *map_sha256, *projection))
 
 
 def _metaclusters(atlas: pd.DataFrame, metaclusters: Metaclusters, samples: pd.DataFrame) -> pd.Series[Any]:
