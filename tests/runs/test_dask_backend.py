@@ -2,16 +2,14 @@
 
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
-from support.program import immunomon
+from support.program import immunomon, module_alone
 
 from immunomon.errors import ImmunomonError
 from immunomon.runs import dask_backend
@@ -29,19 +27,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@contextmanager
-def started(module: str, *words: object):
-    """Yield a process of Dask that is ended, with those that it has started, when it is no longer needed."""
-    command = [sys.executable, "-m", f"distributed.cli.{module}", *map(str, words)]
-    process = subprocess.Popen(
-        command, env={**os.environ, **PATIENT}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def started(module: str, *words: object) -> AbstractContextManager[ForkServerProcess]:
+    """Return the context of a process of Dask, which is ended when it is no longer needed."""
+    return module_alone(f"distributed.cli.{module}", *words, environment=PATIENT)
 
 
 @contextmanager
@@ -50,7 +38,7 @@ def scheduler(port: int):
     with started(
         "dask_scheduler", "--host", "127.0.0.1", "--port", port, "--dashboard-address", "127.0.0.1:0"
     ) as process:
-        while process.poll() is None and not is_listening(port):
+        while process.is_alive() and not is_listening(port):
             time.sleep(0.05)
         yield process
 
@@ -60,9 +48,17 @@ def is_listening(port: int) -> bool:
         return attempt.connect_ex(("127.0.0.1", port)) == 0
 
 
+@contextmanager
 def workers(port: int, count: int, folder: Path):
-    where = ("--local-directory", folder, "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
-    return started("dask_worker", f"tcp://127.0.0.1:{port}", "--nworkers", count, "--nthreads", 1, *where)
+    """Yield so many processes of workers, without nannies: nobody starts again what a test kills."""
+    where = ("--no-nanny", "--nthreads", 1, "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
+    with ExitStack() as each:
+        yield [
+            each.enter_context(
+                started("dask_worker", f"tcp://127.0.0.1:{port}", *where, "--local-directory", folder / str(number))
+            )
+            for number in range(count)
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +108,10 @@ class Disturbed(Journal):
             self.disturbances.pop(facts["stage"])()
 
 
-def killed(*processes: subprocess.Popen) -> None:
+def killed(*processes: ForkServerProcess) -> None:
     for process in processes:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
 
 
 def test_workers_and_a_scheduler_that_are_killed_cost_nothing(study, undisturbed, tmp_path, monkeypatch):
@@ -124,8 +120,8 @@ def test_workers_and_a_scheduler_that_are_killed_cost_nothing(study, undisturbed
         others = []
 
         def kill_workers() -> None:
-            others.append(later.enter_context(workers(port, 2, tmp_path / "b")))
-            killed(of_first)
+            others.extend(later.enter_context(workers(port, 2, tmp_path / "b")))
+            killed(*of_first)
 
         def restart_scheduler() -> None:
             killed(first, *others)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import runpy
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -62,6 +63,18 @@ def stopped(words: list[object], number: signal.Signals, at: Callable[[], bool])
         if process.is_alive():
             os.kill(process.pid, number)
         return _ended(words, process, outputs)
+
+
+@contextmanager
+def module_alone(module: str, *words: object, environment: Mapping[str, str]) -> Iterator[ForkServerProcess]:
+    """Yield a process that is ``python -m module words``, forked as the program is; it is killed in the end."""
+    process = _SERVER.Process(target=_run_module, args=(module, [*map(str, words)], dict(environment)))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
 
 
 def with_memory(most: int) -> Limit:
@@ -124,6 +137,19 @@ def _ended(words: object, process: ForkServerProcess, outputs: list[Connection])
 def _text(output: Connection) -> str:
     with output, os.fdopen(os.dup(output.fileno()), encoding="utf-8") as stream:
         return stream.read()
+
+
+def _run_module(module: str, words: list[str], environment: dict[str, str]) -> None:
+    """Be a module's command line, in a session of its own and without a word."""
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    os.environ |= environment
+    sys.argv = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _run(words: list[str], output: Connection, errors: Connection, limit: Limit | None, stdout: str | None) -> None:
