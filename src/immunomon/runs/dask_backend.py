@@ -17,6 +17,7 @@ from immunomon.files import file_digest
 from immunomon.runs.journal import Journal, Outcome
 from immunomon.runs.provenance import code_digest
 from immunomon.runs.workers import Work
+from immunomon.threads import one_thread
 
 if TYPE_CHECKING:
     from immunomon.runs.plan import Task
@@ -73,7 +74,8 @@ def _on_worker(terms: _Terms, work: Callable[[Any], Result], subject: Any) -> Re
     problem = terms.problem()
     if problem:
         raise _Unfit(f"the worker on {platform.node()} cannot do the work: {problem}")
-    return work(subject)
+    with one_thread():
+        return work(subject)
 
 
 class DaskBackend:

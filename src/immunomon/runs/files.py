@@ -28,6 +28,7 @@ from immunomon.study.model.marker_names import known_marker, read_label
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.trust import joined
+from immunomon.threads import one_thread
 
 __all__ = [
     "COLUMNS",
@@ -50,6 +51,7 @@ Row = dict[str, str | int | float | None]
 _MUCH = 100_000_000  # bytes: some eight ordinary files
 
 
+@one_thread()
 def gate_files(
     files: Sequence[Path],
     strategy: GatingStrategy | PlacedStrategy,

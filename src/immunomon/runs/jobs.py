@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from immunomon.files import file_digest, remove_leftovers
 from immunomon.runs.journal import Journal, Outcome
 from immunomon.runs.workers import Limits, Work, Worker
+from immunomon.threads import one_thread
 
 if TYPE_CHECKING:
     from immunomon.runs.dask_backend import DaskBackend
@@ -158,7 +159,7 @@ class Crew:
     def at_work(self, folder: Path) -> Iterator[None]:
         """Let the work be done into a run folder; what those that were ended have left half-written goes."""
         try:
-            with self._cluster.in_folder(folder) if self._cluster else nullcontext():
+            with one_thread(), self._cluster.in_folder(folder) if self._cluster else nullcontext():
                 yield
         finally:
             self._backend.close()

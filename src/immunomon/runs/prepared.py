@@ -26,6 +26,7 @@ from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.trust import Doubt
+from immunomon.threads import one_thread
 
 __all__ = [
     "FROM_FILE",
@@ -190,6 +191,7 @@ def _doubts_of_matrix(
         yield Doubt("several_matrices", "", several)
 
 
+@one_thread()
 def noise_of_file(
     path: Path,
     strategy: GatingStrategy,

@@ -48,6 +48,7 @@ from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.quality import Judged, QualityLimits
 from immunomon.study.model.strategy import ROOT, GatingStrategy, Population
+from immunomon.threads import one_thread
 
 __all__ = [
     "FROM_FILE",
@@ -98,6 +99,7 @@ class FirstLook:
         return self.ready.scales
 
 
+@one_thread()
 def analyse(
     path: Path,
     strategy: GatingStrategy,
@@ -200,6 +202,7 @@ def _gated(tree: GateTree, ready: Prepared, strategy: GatingStrategy) -> GateTre
     return replace(tree, populations=tuple(doubted)) if any(looks) else tree
 
 
+@one_thread()
 def gate_file(
     path: Path,
     strategy: GatingStrategy,
@@ -241,6 +244,7 @@ def _remarks(ready: Prepared, compensation: Compensation) -> Iterator[str]:
     yield from (doubt.sentence for doubt in ready.ungateable.doubts)
 
 
+@one_thread()
 def first_look(
     path: Path,
     strategy: GatingStrategy,

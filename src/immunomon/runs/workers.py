@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from immunomon.runs.journal import Outcome
+from immunomon.threads import one_thread
 
 if TYPE_CHECKING:
     from immunomon.runs.plan import Task
@@ -119,7 +120,7 @@ def _serve(pipe: Connection) -> None:
     """Do what comes through the pipe, a step and then files, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal; the parent ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError, ConnectionError):  # the parent has ended, or wants no more
+    with one_thread(), suppress(EOFError, ConnectionError):  # the parent has ended, or wants no more
         _work_on(pipe)
 
 
