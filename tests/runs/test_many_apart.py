@@ -26,3 +26,23 @@ def test_as_many_files_as_are_many_are_gated_apart_with_the_same_tables(study, t
     assert len(tables) > 5
     for table in tables:
         assert (out / "tables" / table.name).read_bytes() == table.read_bytes(), table.name
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize(("fewest", "is_ready"), [(6, True), (1000, False)])
+def test_who_works_on_many_new_files_gets_ready_while_they_are_read(study, tmp_path, monkeypatch, fewest, is_ready):
+    stages: list[str] = []
+    getting_ready: list[str] = []
+    monkeypatch.setattr("immunomon.runs.jobs.expect_workers", lambda: getting_ready.append(stages[-1]))
+    monkeypatch.setattr("immunomon.runs.unchanged._SETTLED_NS", 0)  # the files are as young as the test
+
+    def run() -> bool:
+        stages.append("before the first file")
+        getting_ready.clear()
+        limits = Limits(fewest=fewest)
+        run_study(study, tmp_path / "run", jobs=2, limits=limits, progress=lambda stage, *_: stages.append(stage))
+        return bool(getting_ready)
+
+    assert run() is is_ready
+    assert set(getting_ready) <= {"before the first file", "reading"}
+    assert not run()  # nothing is new

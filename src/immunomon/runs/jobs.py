@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from immunomon.files import file_digest, remove_leftovers
 from immunomon.runs.journal import Journal, Outcome
-from immunomon.runs.workers import Limits, Work, Worker
+from immunomon.runs.workers import Limits, Work, Worker, expect_workers
 from immunomon.threads import one_thread
 
 if TYPE_CHECKING:
@@ -166,6 +166,12 @@ class Crew:
             if not isinstance(self._backend, Threads):
                 remove_leftovers(folder.rglob(".*.tmp"))
 
+    def reading(self, done: int, files: int, *, are_new: bool) -> None:
+        """Hear that so many files of a study are read; while many new ones are, who will work on them gets ready."""
+        if are_new and self._is_for_processes(files):
+            expect_workers()
+        self.journal.report("reading", done, files, 0)
+
     def each(self, stage: str, tasks: Sequence[Task], work: Work) -> dict[str, str]:
         """Do a step of each file, several at once; return what is wrong with files from then on: sample id -> problem.
 
@@ -207,9 +213,12 @@ class Crew:
 
     def _apart(self, files: int) -> None:
         """Let processes do the work from now on, if there are many files: threads get in each other's way."""
-        at_once = self._backend.at_once
-        if self._fewest and isinstance(self._backend, Threads) and at_once > 1 and files >= self._fewest:
-            self._backend = Processes(at_once, self.journal, None)
+        if self._is_for_processes(files):
+            self._backend = Processes(self._backend.at_once, self.journal, None)
+
+    def _is_for_processes(self, files: int) -> bool:
+        is_alone = isinstance(self._backend, Threads) and self._backend.at_once > 1
+        return is_alone and 0 < self._fewest <= files
 
     def _timed(self, stage: str, work: Work, task: Task, at: int) -> Outcome:
         begun = time.monotonic()

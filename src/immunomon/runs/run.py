@@ -109,7 +109,7 @@ def _run_study(study: Path, memory: Memory, crew: Crew, statement: _Statement) -
     plan = make_plan(
         study,
         jobs=crew.workers,
-        progress=lambda done, total: journal.report("reading", done, total, 0),
+        progress=lambda done, total: crew.reading(done, total, are_new=memory.inputs.read > 0),
         digest=memory.inputs.digest,
     )
     own_keys = {task.sample.id: task.key for task in plan.tasks}

@@ -19,13 +19,13 @@ from immunomon.threads import one_thread
 if TYPE_CHECKING:
     from immunomon.runs.plan import Task
 
-__all__ = ["MANY_APART", "Limits", "Work", "Worker"]
+__all__ = ["MANY_APART", "Limits", "Work", "Worker", "expect_workers"]
 
 Work = Callable[["Task"], Outcome]
 # Not a fork of this process, which has threads; where there is one, of a process that has imported what it takes.
 _CONTEXT: Any = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
 if _CONTEXT.get_start_method() == "forkserver":
-    _CONTEXT.set_forkserver_preload(["immunomon.runs.run", "immunomon.cytometry.kernels.fused"])
+    _CONTEXT.set_forkserver_preload(["immunomon.runs.run", "immunomon.cytometry.kernels.first_call"])
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,14 @@ class Limits:
 
 # For programs alone: a process begins with the script that its parent was started with, which may be somebody else's.
 MANY_APART = Limits(fewest=40)
+
+
+def expect_workers() -> None:
+    """Let what workers are forked from get ready beside this process: it imports for a second or two."""
+    if _CONTEXT.get_start_method() == "forkserver":
+        from multiprocessing.forkserver import ensure_running
+
+        ensure_running()
 
 
 class Worker:
