@@ -65,6 +65,20 @@ def test_a_line_is_the_one_that_numpy_finds(events, spoiled, monkeypatch):
     assert lines[0][2] > 0
 
 
+@pytest.mark.parametrize("events", SIZES)
+@pytest.mark.parametrize("spread", [1e-9, 0.01, 1.0])
+def test_a_lines_errors_are_those_that_numpy_finds(events, spread, monkeypatch):
+    area, height = pulses(events, events)
+    line = (regression.robust_line(area, height)[0], 20.0, spread)
+    height[-3:] = 1e300
+    errors = [regression.line_errors(area, height, line)]
+    monkeypatch.setattr(regression, "is_compiled_at_hand", lambda: False)
+    with np.errstate(over="ignore"):
+        errors.append(regression.line_errors(area, height, line))
+    assert errors[0] == errors[1]
+    assert (errors[0] > (0.0, 0.0, 0.0)) is (spread > 1e-9)
+
+
 def test_compiled_code_is_at_hand_once_it_is_loaded(monkeypatch):
     assert selection.is_compiled_at_hand()
     monkeypatch.delitem(selection.sys.modules, "numba")

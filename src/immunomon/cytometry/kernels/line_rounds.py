@@ -12,7 +12,7 @@ from numba import njit
 from immunomon.arrays import Floats, Ints
 from immunomon.cytometry.kernels.compiled import FEW, SAMPLE, median, middle, window
 
-__all__ = ["line_rounds"]
+__all__ = ["line_rounds", "line_sums"]
 
 _LEAF = 128  # values that NumPy adds in eight running sums, not in halves
 _CUT, _MAD_TO_SD = 4.685, 1.4826  # as in ``regression.robust_line``
@@ -194,7 +194,8 @@ def _line_rounds(ratio: Floats, inverse: Floats, slope: float, iterations: int) 
         variance, covariance = _moments(ratio, inverse, (mean_ratio, mean_inverse), tree, weight)
         intercept = covariance / variance if variance > 0 else 0.0
         slope = mean_ratio - intercept * mean_inverse
-        if abs(before[0] - slope) <= 1e-6 * abs(slope) and abs(before[1] - intercept) <= 1e-6 * abs(intercept):
+        least = 1e-6 * abs(slope)
+        if abs(before[0] - slope) <= least and abs(before[1] - intercept) * mean_inverse <= least:
             break
     return slope, intercept, spread
 
@@ -210,3 +211,54 @@ def line_rounds(ratio: Floats, inverse: Floats, iterations: int) -> tuple[float,
     """
     slope, intercept, spread = _line_rounds(ratio, inverse, median(ratio), iterations)
     return float(slope), float(intercept), float(spread)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _line_sums(ratio: Floats, inverse: Floats, line: tuple[float, float, float]) -> tuple[int, float, Floats]:
+    slope, intercept, spread = line
+    ends, pairs = _leaves(ratio.size)
+    sums, blocks, running = np.empty((6, 64)), np.empty((6, _LEAF)), np.empty(8)
+    kept, least, most = 0, np.inf, -np.inf
+    top = begin = 0
+    for leaf in range(ends.size):
+        length = ends[leaf] - begin
+        ratios, inverses = ratio[begin : begin + length], inverse[begin : begin + length]
+        for i in range(length):
+            residual = ((ratios[i] - slope) - inverses[i] * intercept) / spread
+            cut = residual / _CUT
+            has_say = cut * cut < 1.0
+            square = cut * cut if has_say else 1.0
+            rest = 1.0 - square
+            root = residual * (rest * rest) if has_say else 0.0
+            pull, bend = root * root, rest * (1.0 - 5.0 * square)
+            inverse_square = inverses[i] * inverses[i]
+            blocks[0, i] = pull
+            blocks[1, i] = pull * inverses[i]
+            blocks[2, i] = pull * inverse_square
+            blocks[3, i] = bend
+            blocks[4, i] = bend * inverses[i]
+            blocks[5, i] = bend * inverse_square
+            kept += has_say
+            least = min(least, inverses[i]) if has_say else least
+            most = max(most, inverses[i]) if has_say else most
+        for k in range(6):
+            sums[k, top] = _sum(blocks[k], length, running)
+        top += 1
+        begin += length
+        top = _folded(sums, top, pairs[leaf])
+    return kept, most - least, sums[:, 0].copy()
+
+
+def line_sums(ratio: Floats, inverse: Floats, line: tuple[float, float, float]) -> tuple[int, float, Floats]:
+    """Return what ``regression.line_errors`` needs of the events that have a say.
+
+    ratio, inverse: (events,), contiguous; line: slope, intercept, spread. Returned are how many events have a say, how
+    far apart their inverses lie, and (6,) the sums over them of the squared pull and of the bend, each times 1, the
+    inverse, and its square.
+
+    >>> inverse = 1 / np.linspace(1, 100, 200)
+    >>> line_sums(2 + 3 * inverse, inverse, (2.0, 3.0, 1.0))[0]
+    200
+    """
+    kept, extent, sums = _line_sums(ratio, inverse, line)
+    return int(kept), float(extent), np.asarray(sums)

@@ -184,7 +184,7 @@ def _line_rounds(ratio: Floats, inverse: Floats, iterations: int) -> tuple[float
         np.square(np.maximum(weight, 0.0, out=weight), out=weight)
         before = slope, intercept
         total = weight.sum()
-        mean_inverse = np.multiply(weight, inverse, out=term).sum() / total
+        mean_inverse = float(np.multiply(weight, inverse, out=term).sum() / total)
         mean_ratio = np.multiply(weight, ratio, out=term).sum() / total
         np.subtract(inverse, mean_inverse, out=offset)
         variance = np.multiply(weight, np.square(offset, out=term), out=term).sum()
@@ -192,7 +192,9 @@ def _line_rounds(ratio: Floats, inverse: Floats, iterations: int) -> tuple[float
         covariance = np.multiply(term, np.subtract(ratio, mean_ratio, out=offset), out=term).sum()
         intercept = float(covariance / variance) if variance > 0 else 0.0
         slope = float(mean_ratio - intercept * mean_inverse)
-        if abs(before[0] - slope) <= 1e-6 * abs(slope) and abs(before[1] - intercept) <= 1e-6 * abs(intercept):
+        # An intercept near 0 is settled when it moves the line no more than the slope does, not in shares of itself.
+        least = 1e-6 * abs(slope)
+        if abs(before[0] - slope) <= least and abs(before[1] - intercept) * mean_inverse <= least:
             break
     return slope, intercept, spread
 
@@ -212,20 +214,35 @@ def line_errors(
     >>> [round(error, 3) for error in line_errors(x, y, robust_line(x, y))]
     [0.004, 0.044, 0.004]
     """
-    slope, intercept, spread = line
+    spread = line[2]
     if spread <= 0:
         return 0.0, 0.0, 0.0
-    inverse = 1.0 / np.asarray(x, dtype=np.float64)
-    residual = (np.asarray(y, dtype=np.float64) * inverse - slope - intercept * inverse) / spread
-    square = (residual / _CUT) ** 2
-    kept = square < 1
-    inverse, residual, square = inverse[kept], residual[kept], square[kept]
-    if inverse.size < 2 or np.ptp(inverse) == 0:
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    ratio, inverse = np.asarray(y / x), np.asarray(1.0 / x)
+    if is_compiled_at_hand():
+        from immunomon.cytometry.kernels.line_rounds import line_sums
+
+        kept, extent, sums = line_sums(ratio, inverse, line)
+    else:
+        kept, extent, sums = _line_sums(ratio, inverse, line)
+    if kept < 2 or not extent > 0:
         return 0.0, 0.0, 0.0
-    pull, bend = (residual * (1 - square) ** 2) ** 2, (1 - square) * (1 - 5 * square)
-    meat, bread = (
-        np.array([[weight.sum(), weight @ inverse], [weight @ inverse, weight @ inverse**2]]) for weight in (pull, bend)
-    )
+    meat, bread = (np.array([[one, first], [first, second]]) for one, first, second in (sums[:3], sums[3:]))
     solved = np.linalg.inv(bread)
     of_slope, of_intercept = spread * np.sqrt(np.diag(solved @ meat @ solved))
-    return float(of_slope), float(of_intercept), float(spread / np.sqrt(2 * 0.37 * inverse.size))
+    return float(of_slope), float(of_intercept), float(spread / np.sqrt(2 * 0.37 * kept))
+
+
+def _line_sums(ratio: Floats, inverse: Floats, line: tuple[float, float, float]) -> tuple[int, float, Floats]:
+    """Return what ``line_rounds.line_sums`` returns, without compiled code."""
+    slope, intercept, spread = line
+    residual = ((ratio - slope) - inverse * intercept) / spread
+    square = np.square(residual / _CUT)
+    kept = square < 1
+    if not kept.any():
+        return 0, 0.0, np.zeros(6)
+    residual, square = np.where(kept, residual, 0.0), np.where(kept, square, 1.0)
+    rest = 1 - square
+    pull, bend = np.square(residual * np.square(rest)), rest * (1 - 5 * square)
+    sums = [(weight * power).sum() for weight in (pull, bend) for power in (1.0, inverse, np.square(inverse))]
+    return int(np.count_nonzero(kept)), float(np.ptp(inverse[kept])), np.array(sums)
