@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.arrays import Floats
-from immunomon.cytometry.kernels.density import modes_of, profile_of
+from immunomon.arrays import Floats, Ints
+from immunomon.cytometry.kernels.density import modes_of, profile_between
 from immunomon.cytometry.kernels.selection import quantile_of
 
 __all__ = ["Negatives", "mirrored_excess", "negatives_of", "noise_limit", "pooled_spread"]
@@ -94,12 +94,18 @@ def _median(ascending: Floats) -> float:
 
 
 def _lowest_mode(values: Floats, spread: float, otherwise: float) -> float:
-    with np.errstate(over="ignore"):
-        shown = np.arcsinh(values / (3.0 * spread))
-    shown = shown[np.isfinite(shown)]
+    scale = 3.0 * spread
+    largest = np.finfo(np.float64).max * min(scale, 1.0)  # what is larger has no place on the scale
+    shown = values[int(np.searchsorted(values, -largest)) : int(np.searchsorted(values, largest, side="right"))]
     if not shown.size:
         return otherwise
-    modes = modes_of(profile_of(shown, _BANDWIDTH, bins=256))
+    ends = np.arcsinh(shown[[0, -1]] / scale)
+
+    def counts_in(edges: Floats) -> Ints:
+        with np.errstate(over="ignore"):
+            return np.diff(np.searchsorted(shown, scale * np.sinh(edges)))
+
+    modes = modes_of(profile_between(float(ends[0]), float(ends[1]), _BANDWIDTH, counts_in, bins=256))
     positions = [float(3.0 * spread * np.sinh(mode.position)) for mode in modes]
     least = max(_FEWEST_NEGATIVE, _LEAST_SHARE * values.size)
     return next((position for position in positions if int(np.searchsorted(values, position)) >= least), otherwise)
