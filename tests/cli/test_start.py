@@ -6,6 +6,7 @@ import sys
 import numpy as np
 from support.fcs_files import some_values, write_fcs
 
+from immunomon import __version__
 from immunomon.runs import files
 from immunomon.runs.files import gate_files
 from immunomon.runs.single import gate_file
@@ -47,6 +48,12 @@ def test_gating_one_file_loads_no_compiler_and_no_tables(tmp_path):
     done = subprocess.run([sys.executable, "-c", CODE, *words], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]", done.stdout
     assert "bright" in (tmp_path / "out.csv").read_text(encoding="utf-8")
+
+
+def test_the_package_is_started_as_a_module():
+    command = [sys.executable, "-m", "immunomon", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith(__version__)
 
 
 def colours(path):
