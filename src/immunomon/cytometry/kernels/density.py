@@ -88,7 +88,7 @@ def profile_between(
     True
     """
     low, high, bins = _range_of(least, largest, bandwidth, bins)
-    edges = np.arange(bins + 1) * ((high - low) / bins) + low
+    edges = np.asarray(np.arange(bins + 1) * ((high - low) / bins) + low, dtype=np.float64)
     return _smoothed(counts_in(edges).astype(np.float64), edges, bandwidth)
 
 
