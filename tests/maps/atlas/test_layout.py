@@ -54,3 +54,11 @@ def test_trustworthiness_is_high_for_the_layout_and_low_for_chance(islands, layo
 def test_too_few_cells_are_refused():
     with pytest.raises(ValueError, match="15 cells cannot be laid out; at least 16"):
         lay_out(np.zeros((15, 3)), seed=1)
+
+
+def test_what_is_compiled_for_umap_is_kept_for_the_next_process(layout):
+    from umap import umap_
+
+    kept = umap_.smooth_knn_dist.stats
+    assert kept.cache_path is not None
+    assert sum(kept.cache_hits.values()) + sum(kept.cache_misses.values()) > 0

@@ -75,6 +75,7 @@ def scale_of(values: NDArray[np.floating]) -> tuple[Floats, Floats]:
 def _umap(scaled: Floats32, seed: int, threads: int) -> Floats32:
     from umap import UMAP
 
+    _keep_compiled()
     known = nearest(index_of(scaled), scaled, NEIGHBOURS, threads=threads)
     reducer = UMAP(
         n_neighbors=NEIGHBOURS,
@@ -86,6 +87,17 @@ def _umap(scaled: Floats32, seed: int, threads: int) -> Floats32:
         precomputed_knn=known,
     )
     return np.asarray(reducer.fit_transform(scaled), dtype=np.float32)
+
+
+def _keep_compiled() -> None:
+    """Have numba keep on disk what it compiles for UMAP, whose functions do not ask for it: 10 s in each process."""
+    from numba.core.dispatcher import Dispatcher
+    from umap import layouts, umap_
+
+    for module in (layouts, umap_):
+        for function in vars(module).values():
+            if isinstance(function, Dispatcher) and function.__module__ == module.__name__:
+                function.enable_caching()
 
 
 def _clusters(scaled: Floats, seed: int) -> Ints:
