@@ -75,7 +75,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - each name has a type of its
         raise AttributeError(f"module 'immunomon' has no attribute '{name}'")
     from importlib import import_module
 
-    offered = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    offered = getattr(import_module(_MODULES[name]), name)
+    offered = globals()[name] = import_module("immunomon.arguments").checked(offered, name)
     return offered
 
 

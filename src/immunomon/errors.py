@@ -33,6 +33,7 @@ __all__ = [
     "SingularSpillover",
     "UnknownChannel",
     "UnknownName",
+    "WrongArgument",
     "WrongScale",
     "counted",
     "listed",
@@ -169,6 +170,16 @@ class SingularSpillover(BadSpillover):
 
     Look for two rows that are alike or a row of zeros, and give another matrix as CSV.
     """
+
+
+class WrongArgument(ImmunomonError, TypeError):
+    """A function of ``immunomon`` was given an argument of a type that it does not take; nothing was done yet.
+
+    From Python only: give what the message says it takes; ``help(immunomon.gate)`` shows all arguments of a function.
+    """
+
+    def __init__(self, what: str, accepted: str, remedy: str = "") -> None:
+        super().__init__(f"{what}; it takes {accepted}" + (f"; {remedy}" if remedy else ""))
 
 
 class WrongScale(ImmunomonError):

@@ -114,5 +114,5 @@ def test_the_stub_names_what_the_package_offers_from_where_it_is():
     named = {alias.asname: (node.module, alias.name) for node in imports for alias in node.names}
     assert set(named) == set(immunomon.__all__)
     for name, (module, own) in named.items():
-        assert getattr(importlib.import_module(module), own) is getattr(immunomon, name)
+        assert getattr(importlib.import_module(module), own) is inspect.unwrap(getattr(immunomon, name))
         assert own == name

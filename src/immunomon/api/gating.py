@@ -47,8 +47,6 @@ def gate(
     workspace; default: its sample of this file. The counts are those of ``immunomon gate``. Raises BadFcs, BadSpec,
     BadSpillover, UnknownChannel, UnknownName.
     """
-    if not isinstance(sample, str | Path | Sample):
-        raise ImmunomonError("gate takes one file or sample; for several files: immunomon.gate_files, or a study")
     gates, hint, remarks = _gates_of(strategy, panel)
     if workspace_sample is not None and not isinstance(gates, Workspace):
         raise ImmunomonError("workspace_sample is for the workspace of another program")
@@ -171,8 +169,6 @@ def gate_files(
     progress: called with the stage, files done, all files, and files failed. say_note: called with what was repaired,
     not compensated, left out and not placed. Raises BadSpec, BadSpillover; a file that cannot be gated is a failure.
     """
-    if isinstance(files, str | Path):
-        raise ImmunomonError(f"{files}: gate_files takes a list of files; gate takes one")
     gates, using, _ = _gates_of(strategy, panel)
     if isinstance(gates, Workspace):
         raise ImmunomonError(f"{strategy}: a workspace names each file's gates; gate them one by one: immunomon.gate")

@@ -131,7 +131,7 @@ def test_what_is_mistyped_is_refused_with_the_nearest(shown):
         (lambda: im.read_fcs(file, "bcell"), r"a\.fcs: it is no tube of panel bcell"),
         (lambda: im.gate(file, "tregg"), "no strategy named 'tregg'; did you mean 'treg'"),
         (lambda: im.gate([file], "treg"), "for several files: immunomon.gate_files"),
-        (lambda: im.gate_files(str(file), "treg"), "takes a list of files"),
+        (lambda: im.gate_files(str(file), "treg"), "it takes a list of str or Path"),
         (lambda: im.simulate(run.folder.parent), "a trial was simulated here before"),
     ):
         with pytest.raises(im.ImmunomonError, match=sentence):
