@@ -37,20 +37,20 @@ __all__ = [
 # What stands in the help, group by group; a command's module is imported when it is called.
 COMMANDS: dict[str, dict[str, str]] = {
     "Start": {
-        "demo": "Simulate a trial and do everything with it, to its report: what the program does, in minutes.",
-        "docs": "List the pages of the documentation, or show one: what messages mean by docs/trust.md.",
-        "all": "Check, run, assess, compare, mechanism, export, report: what is current is not done again.",
+        "demo": "Simulate a trial and take it all the way to its report: what the program does, in minutes.",
+        "docs": "List the documentation's pages, or show one, such as the docs/trust.md that a message names.",
+        "all": "Check, run, assess, compare, mechanism, export, report; what is up to date is kept.",
     },
     "Study": {
         "init": "Make a new study folder to edit: study.yaml, samples.csv and what to do next.",
-        "propose-panel": "Propose a panel from an FCS file's header, with what is a guess or left blank.",
+        "propose-panel": "Propose a panel from an FCS file's header, marking what is guessed or left blank.",
         "check": "Read everything and print every problem at once, with file, line, place and remedy.",
         "simulate": "Make a synthetic trial: real FCS files, with the truth beside them.",
     },
     "Run": {
-        "run": "Gate every file of a study and write its tables; what is done already is not done again.",
-        "import": "Make a run of counts that were gated elsewhere: tidy CSV, a FlowJo table, a workspace's counts.",
-        "status": "Say how a run stands: files, rate, time left, failures, what is stale and what renews it.",
+        "run": "Gate every file of a study and write its tables; what is already done is kept.",
+        "import": "Make a run from counts gated elsewhere: tidy CSV, a FlowJo table, a workspace's counts.",
+        "status": "Say how far a run is: files, rate, time left, failures, what is stale and what renews it.",
         "review": "Look at every gate in the browser, move those that are wrong, approve samples.",
         "override": "Move a gate, drop samples or accept a warning, with who and why.",
         "lock": "Freeze a run: a later change needs a reason and lists what moved.",
@@ -58,33 +58,31 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Look": {
         "quality": "Judge acquisitions: clogs, surges, steps, drifts, margins, Time, too few events.",
-        "steadiness": (
-            "Say which bridge samples break Westgard's rules, and by what: populations and markers over time."
-        ),
-        "precision": "Say how much repeats of a specimen differ: within a run, between runs, days and operators.",
+        "steadiness": ("Say which bridge samples break Westgard's rules, and in which population or marker."),
+        "precision": "Say how much repeats of one specimen differ: within a run, between runs, days and operators.",
         "normalise": "Bring batches together by their bridge samples, as the study declares.",
-        "embed": "Lay out cells of all patients and visits in a plane (UMAP), to look at: table, record and picture.",
-        "project": "Put cells of a run, later visits too, onto an atlas that stays; say which samples are unlike it.",
+        "embed": "Lay out the cells of all patients and visits on one map (UMAP): table, record and picture.",
+        "project": "Place a run's cells, later visits included, on a fixed atlas; say which samples are unlike it.",
         "explore": "Write a panel's atlas as a page to explore: colour it, compare visits, brush a region.",
         "cluster": "Cluster all cells of a panel, name the clusters, and list those that changed most. Exploratory.",
         "notebooks": (
-            "Copy the notebooks out, pointed at a run: first look, atlas, change from baseline, your own strategy."
+            "Copy the notebooks, set up for a run: first look, atlas, change from baseline, your own strategy."
         ),
     },
     "Answer": {
         "assess": "Say who responded, what was adverse, and what the escalation rule says: tables and one page.",
         "compare": "Say what changed, in whom and at which dose: tables, forest plots, and one page of sentences.",
         "mechanism": (
-            "Say whether the immune change goes with the platelets, before them, and after exposure. Exploratory."
+            "Say whether the immune change goes with the platelets, precedes them, and follows exposure. Exploratory."
         ),
-        "power": "Say which change so many patients can detect, from the run's own variances.",
+        "power": "Say how small a change a number of patients can detect, from the run's own variances.",
     },
     "Deliver": {
         "export": "Write frequencies and changes into a database (all or nothing, repeatable), or cells as AnnData.",
         "deliver": (
             "Deliver a run as files with a manifest: tables, SDTM, ADaM, Dataset-JSON, REDCap, ImmPort, MIFlowCyt."
         ),
-        "check-delivery": "Hold a delivery against the rules of docs/delivery-rules.md.",
+        "check-delivery": "Check a delivery against the rules of docs/delivery-rules.md.",
         "specify-transfer": "Write a data transfer specification from a study: files, columns, units, codes.",
         "reconcile": "Compare the samples with a sponsor's list of subjects and visits, and open queries.",
     },
@@ -92,14 +90,14 @@ COMMANDS: dict[str, dict[str, str]] = {
         "info": "Show an FCS file's header, channels, matrix, number of events and repairs, or what a workspace holds.",
         "gate": "Gate FCS files without a study: one row per file and population.",
         "compensate": "Make a compensation matrix from single-stained controls.",
-        "export-events": "Write a population's raw events as an FCS 3.1 file of their own, with the file's keywords.",
+        "export-events": "Write a population's raw events as an FCS 3.1 file, with the original file's keywords.",
         "export-gates": "Write placed gates for other programs: a run's, or a strategy's with fixed borders.",
     },
     "Check the program": {
         "audit": "Verify a run's trail, its files and what it was made from, or every row of a database.",
-        "trace": "Print the whole way of a number, from file to delivery.",
-        "verify": "Work out a run's numbers a second time by other code and compare.",
-        "validate": "Measure the gates against simulated truth and write what was found.",
+        "trace": "Print a number's whole way, from file to delivery.",
+        "verify": "Recompute a run's numbers with other code and compare.",
+        "validate": "Measure the gates against simulated truth and write the results.",
     },
 }
 _MODULES = {"docs": "pages", "lock": "audit", "import": "import_table", "all": "everything", "demo": "everything"}
@@ -213,7 +211,7 @@ SeedOption = Annotated[
 ByOption = Annotated[str, typer.Option("--by", help="Who decides.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes into the audit trail.")]
 Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", min=1, help="Files worked on at once; default: one a processor.")
+    int | None, typer.Option("--jobs", "-j", min=1, help="Files worked on at once; default: one per processor.")
 ]
 
 

@@ -33,7 +33,7 @@ def check_delivery(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Show every finding, not the first five of each rule.")] = False,
 ) -> int:
-    """Hold a delivery against the rules of docs/delivery-rules.md; exit status 1 if one of severity error is broken."""
+    """Check a delivery against the rules of docs/delivery-rules.md; exit status 1 if a rule of severity error fails."""
     report = held_against_rules(folder, beside)
     if as_json:
         typer.echo(json.dumps(report_json(report), indent=1, ensure_ascii=False))

@@ -38,7 +38,7 @@ def embed(
     ] = False,
     study: StudyOption = None,
 ) -> int:
-    """Lay out cells of all patients and visits in a plane (UMAP), to look at: table, record and picture."""
+    """Lay out the cells of all patients and visits on one map (UMAP): table, record and picture."""
     options: dict[str, Any] = {"within": within, "cells": cells, "seed": seed, "refit": refit, "study": study}
     return embed_cells(run, panel=panel, visits=visits, **options)
 

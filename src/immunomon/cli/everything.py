@@ -32,7 +32,7 @@ def all_steps(
     open_browser: _Open = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Check, run, assess, compare, mechanism, export, report: what is current is not done again.
+    """Check, run, assess, compare, mechanism, export, report; what is up to date is kept.
 
     It stops at a step that fails; the same command goes on from there. What the study has nothing for is skipped.
     """
@@ -51,7 +51,7 @@ def demo(
     jobs: Jobs = None,
     open_browser: _Open = False,
 ) -> int:
-    """Simulate a trial and do everything with it, to its report: what the program does, in minutes.
+    """Simulate a trial and take it all the way to its report: what the program does, in minutes.
 
     A trial that was simulated there before is kept, and what is current is not done again.
     """

@@ -26,7 +26,7 @@ def export_events(
     data_set: DataSet = None,
     data_offset: DataOffset = None,
 ) -> int:
-    """Write a population's raw events as an FCS 3.1 file of their own, with the file's keywords."""
+    """Write a population's raw events as an FCS 3.1 file, with the original file's keywords."""
     reading = Reading(data_set, data_offset)
     typer.echo(export_population(source, file, out, population=population, panel=panel, reading=reading), err=True)
     return 0

@@ -32,7 +32,7 @@ def import_table(
     by: Annotated[str | None, typer.Option("--by", help="Who imports; default: this computer's user.")] = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Make a run of counts that were gated elsewhere: no gates, no pictures, no gate errors, and it says so."""
+    """Make a run from counts gated elsewhere: no gates, no pictures, no gate errors, and it says so."""
     done = import_counts(tables, study, out, map_file=map_file, panel=panel, reason=reason, by=by)
     if as_json:
         say_json("import", **asdict(done))

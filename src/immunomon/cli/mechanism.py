@@ -22,6 +22,6 @@ def mechanism(
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> int:
-    """Say whether the immune change goes with the platelets, before them, and after exposure. Exploratory."""
+    """Say whether the immune change goes with the platelets, precedes them, and follows exposure. Exploratory."""
     say_answer("mechanism", relate_run(run, plan, out=out, seed=seed), as_json=as_json)
     return 0

@@ -18,7 +18,7 @@ def notebooks(
     folder: Annotated[Path, typer.Argument(help="The folder that the notebooks are copied into.")],
     run: Annotated[Path, typer.Option("--run", help="The run folder that they look at.")] = Path("demo/run"),
 ) -> int:
-    """Copy the notebooks out, pointed at a run: first look, atlas, change from baseline, your own strategy."""
+    """Copy the notebooks, set up for a run: first look, atlas, change from baseline, your own strategy."""
     for file in copy_notebooks(folder, run=run):
         typer.echo(f"Written: {file}")
     if not (run / "run.json").is_file():

@@ -19,7 +19,7 @@ def docs(
         str | None, typer.Argument(help="A page: trust, trust.md or docs/trust.md; default: list all.")
     ] = None,
 ) -> None:
-    """List the pages of the documentation, or show one: what messages mean by docs/trust.md."""
+    """List the documentation's pages, or show one, such as the docs/trust.md that a message names."""
     pages = documentation_pages()
     if page is None:
         for name, path in pages.items():

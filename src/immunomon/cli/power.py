@@ -30,7 +30,7 @@ def power(
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> int:
-    """Say which change so many patients can detect, from the run's own variances."""
+    """Say how small a change a number of patients can detect, from the run's own variances."""
     found = detectable_changes(run, plan, patients=patients or PATIENTS, power=target, seed=seed)
     table, declared = found.table, found.plan
     if as_json:

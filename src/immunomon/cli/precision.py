@@ -28,7 +28,7 @@ def precision(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here; default: print it.")] = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Say how much repeats of a specimen differ: within a run, between runs, days and operators (CV in percent)."""
+    """Say how much repeats of one specimen differ: within a run, between runs, days and operators (CV in percent)."""
     study = study_precision(run, repeats, most_cv=most)
     if as_json:
         say_json("precision", rows=study.table, not_estimated=study.not_estimated)

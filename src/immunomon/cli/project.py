@@ -27,7 +27,7 @@ def project(
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Put cells of a run, later visits too, onto an atlas that stays; say which samples are unlike it."""
+    """Place a run's cells, later visits included, on a fixed atlas; say which samples are unlike it."""
     with stages() as progress:
         projection = project_run(
             run, panel, atlas=atlas, cells=_number(cells), seed=seed, study=study, progress=progress

@@ -21,7 +21,7 @@ def propose_panel(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it here; default: print it.")] = None,
     data_set: DataSet = None,
 ) -> int:
-    """Propose a panel from an FCS file's header: markers by the table of names, with what is a guess or left blank."""
+    """Propose a panel from an FCS file's header: markers by the table of names, guesses and blanks marked."""
     panel, strategies, remark = proposed_panel(file, name, out=out, data_set=data_set)
     if out is None:
         typer.echo(panel.text(), nl=False)

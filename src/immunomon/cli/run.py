@@ -51,7 +51,7 @@ def run(
         ),
     ] = None,
 ) -> int:
-    """Gate every file of a study and write its tables; what is done already is not done again."""
+    """Gate every file of a study and write its tables; what is already done is kept."""
     if as_json and not only_say:
         raise ImmunomonError("--json is for --dry-run; how a run stands, as JSON: immunomon status RUN --json")
     if only_say:

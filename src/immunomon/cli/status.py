@@ -26,7 +26,7 @@ def status(
     study: StudyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every failure.")] = False,
 ) -> int:
-    """Say how a run stands: files, rate, time left, failures, what is stale and what renews it. Changes nothing."""
+    """Say how far a run is: files, rate, time left, failures, what is stale and what renews it. Changes nothing."""
     now = read_status(run, study)
     if as_json:
         typer.echo(json.dumps(_plain(now), indent=1, default=str))

@@ -30,7 +30,7 @@ def steadiness(
     warnings: Annotated[bool, typer.Option("--warnings", help="List the 1_2s warnings, too.")] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Say which bridge samples break Westgard's rules, and by what: populations and markers over time."""
+    """Say which bridge samples break Westgard's rules, and in which population or marker."""
     table = judge_steadiness(run, panel)
     if as_json:
         say_json("steadiness", rows=table)

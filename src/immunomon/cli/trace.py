@@ -38,7 +38,7 @@ def trace(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> int:
-    """Print the whole way of a number, from file to delivery. Exit 1 if something on it does not fit."""
+    """Print a number's whole way, from file to delivery. Exit 1 if something on it does not fit."""
     query = Asked(subject, visit, population, denominator, panel)
     return show(source, query, study=study, delivery=delivery, as_json=as_json)
 

@@ -63,7 +63,7 @@ def validate(
     ] = False,
     jobs: Jobs = None,
 ) -> int:
-    """Measure the gates against simulated truth and write what was found. Exit 1 if a target is not met."""
+    """Measure the gates against simulated truth and write the results. Exit 1 if a target is not met."""
     # Each flag asks for one measurement (see SECTIONS in api/validating.py); without any, the gates are measured.
     flags: dict[str, bool] = {
         "clusters": clusters,

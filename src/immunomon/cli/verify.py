@@ -22,7 +22,7 @@ def verify(
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Work out a run's numbers a second time by other code and compare. Exit 1 on any difference."""
+    """Recompute a run's numbers with other code and compare. Exit 1 on any difference."""
     verification = verify_run(run, samples=sample, study=study, progress=None if as_json else _print)
     if isinstance(verification, ImportedVerdict):
         if as_json:
