@@ -205,20 +205,36 @@ def form_of_metadata(engine):
 
 
 def form_of_database(engine):
-    found = inspected(inspect(engine), None)
+    with engine.connect() as connection:
+        found = inspected(inspect(connection), None)
     found.pop("alembic_version", None)
     return found
 
 
 def inspected(inspector, schema):
-    form = {}
-    for table in inspector.get_table_names(schema=schema):
-        columns = {c["name"]: (str(c["type"]), c["nullable"]) for c in inspector.get_columns(table, schema=schema)}
-        checks = {c["name"]: c["sqltext"] for c in inspector.get_check_constraints(table, schema=schema)}
-        references = {
-            f["name"]: (f["constrained_columns"], f["referred_table"], f["referred_columns"])
-            for f in inspector.get_foreign_keys(table, schema=schema)
-        }
-        key = inspector.get_pk_constraint(table, schema=schema)["constrained_columns"]
-        form[table] = (columns, checks, references, key)
-    return form
+    """Return columns, checks, references and key of every table, asked for all tables at once."""
+    columns, checks, references, keys = (
+        {table: listed for (_, table), listed in ask(schema=schema).items()}
+        for ask in (
+            inspector.get_multi_columns,
+            inspector.get_multi_check_constraints,
+            inspector.get_multi_foreign_keys,
+            inspector.get_multi_pk_constraint,
+        )
+    )
+    return {
+        table: (
+            {column["name"]: (str(column["type"]), column["nullable"]) for column in columns[table]},
+            {check["name"]: check["sqltext"] for check in checks[table]},
+            {
+                reference["name"]: (
+                    reference["constrained_columns"],
+                    reference["referred_table"],
+                    reference["referred_columns"],
+                )
+                for reference in references[table]
+            },
+            keys[table]["constrained_columns"],
+        )
+        for table in inspector.get_table_names(schema=schema)
+    }
