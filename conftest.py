@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -32,7 +33,7 @@ LONGEST = (
     "tests/cli/",
     "tests/assurance/validation/",
 )
-# One worker does all of these, as they need the same compiled code of UMAP, which every process compiles for itself.
+# One worker does all of these: in a fresh clone the first compiles UMAP, and the others find what it kept on disk.
 TOGETHER = ("tests/maps/atlas/", "tests/notebooks/", "tests/cli/test_study_just_begun.py")
 
 
@@ -59,6 +60,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _place(item: pytest.Item) -> int:
     return next((place for place, begin in enumerate(LONGEST) if item.nodeid.startswith(begin)), len(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over modules and tests, which stay until the end: a million objects each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
