@@ -12,6 +12,7 @@ What is offered here is imported when it is first asked for; ``__init__.pyi`` sa
 2
 """
 
+from functools import cache
 from typing import Any
 
 __version__ = "0.1.0"
@@ -73,11 +74,14 @@ __all__ = list(_MODULES)
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - each name has a type of its own
     if name not in _MODULES:
         raise AttributeError(f"module 'immunomon' has no attribute '{name}'")
+    return _offered(name)
+
+
+@cache  # and not among this module's own names: whoever looks for examples there would find them without their module
+def _offered(name: str) -> Any:  # noqa: ANN401
     from importlib import import_module
 
-    offered = getattr(import_module(_MODULES[name]), name)
-    offered = globals()[name] = import_module("immunomon.arguments").checked(offered, name)
-    return offered
+    return import_module("immunomon.arguments").checked(getattr(import_module(_MODULES[name]), name), name)
 
 
 def __dir__() -> list[str]:

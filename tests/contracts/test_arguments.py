@@ -1,5 +1,6 @@
 """Arguments of a wrong type: one sentence from the function that was called, not a traceback from deep within."""
 
+import doctest
 import inspect
 import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,3 +89,9 @@ def test_the_error_is_a_type_error_and_shows_what_is_short_enough():
 
 def test_a_class_is_offered_as_it_is():
     assert checked(Nothing, "Nothing") is Nothing
+
+
+def test_examples_are_looked_for_where_functions_are_written_not_where_they_are_offered():
+    for name in im.__all__:
+        getattr(im, name)
+    assert [tests.name for tests in doctest.DocTestFinder().find(im) if tests.examples] == ["immunomon"]
