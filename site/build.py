@@ -9,6 +9,7 @@ it.
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import re
 import shutil
@@ -168,7 +169,7 @@ def add_reference(source: Path) -> None:
     sections: dict[str, list[str]] = {head: [] for head in REFERENCE.values()}
     for name in sorted(immunomon.__all__, key=str.casefold):
         offered = getattr(immunomon, name)
-        wing = offered.__module__.split(".")[1]
+        wing = inspect.unwrap(offered).__module__.split(".")[1]
         kind = "autoclass" if isinstance(offered, type) else "autofunction"
         members = "\n   :members:" if kind == "autoclass" else ""
         sections[REFERENCE.get(wing, REFERENCE["runs"])].append(f".. {kind}:: immunomon.{name}{members}")
