@@ -22,7 +22,8 @@ def test_the_site_is_built_without_a_complaint(tmp_path):
     assert (tmp_path / "site" / "searchindex.js").is_file()
 
 
-def test_the_reference_has_everything_that_is_offered(tmp_path):
+def test_the_reference_has_everything_that_is_offered(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BUILD.parent)  # what it imports lies beside it
     described = importlib.util.spec_from_file_location("site_build", BUILD)
     build = importlib.util.module_from_spec(described)
     described.loader.exec_module(build)
