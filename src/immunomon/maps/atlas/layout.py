@@ -90,7 +90,7 @@ def _umap(scaled: Floats32, seed: int, threads: int) -> Floats32:
 
 
 def _keep_compiled() -> None:
-    """Have numba keep on disk what it compiles for UMAP, whose functions do not ask for it: 10 s in each process."""
+    """Have numba keep on disk what it compiles for UMAP, whose functions do not ask for it: some 7 s a process."""
     from numba.core.dispatcher import Dispatcher
     from umap import layouts, umap_
 
