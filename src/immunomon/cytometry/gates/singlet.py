@@ -11,7 +11,6 @@ import numpy as np
 from immunomon.arrays import Floats
 from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion
 from immunomon.cytometry.kernels.density import Profile, modes_of, profile_of, valley_between
-from immunomon.cytometry.kernels.distances import above, median_distance, within
 from immunomon.cytometry.kernels.regression import line_errors, robust_line
 from immunomon.cytometry.kernels.selection import median_of
 from immunomon.cytometry.model.events import EventTable
@@ -116,15 +115,16 @@ def _valley_before_doublets(values: Floats, area: Floats) -> tuple[float, Profil
     values: (events,), height for the area, in any unit; area: (events,).
     """
     middle = median_of(values)
-    width = _MAD_TO_SD * median_distance(values, middle)
+    away = np.abs(values - middle)
+    width = _MAD_TO_SD * median_of(away)
     if not width > 0:
         return -np.inf, None
-    profile = profile_of(within(values, middle, _LOOKED_AT * width), _BANDWIDTH * width)
+    profile = profile_of(values[away < _LOOKED_AT * width], _BANDWIDTH * width)
     modes = modes_of(profile)
     singles = max(range(len(modes)), key=lambda index: modes[index].height)
     peak = modes[singles].position
     # Doublets lie below only, so that the other side has the deviation of single cells alone.
-    clean = _MAD_TO_SD * median_of(above(values, peak))
+    clean = _MAD_TO_SD * median_of(values.take(np.flatnonzero(values >= peak)) - peak)
     if singles == 0 or modes[singles - 1].position > peak - _CROWD_BELOW * clean:
         return -np.inf, None
     valley = valley_between(profile, modes[singles - 1], modes[singles])[0]

@@ -106,7 +106,7 @@ def _lowest_mode(values: Floats, spread: float, otherwise: float) -> float:
             return np.diff(np.searchsorted(shown, scale * np.sinh(edges)))
 
     modes = modes_of(profile_between(float(ends[0]), float(ends[1]), _BANDWIDTH, counts_in, bins=256))
-    positions = [float(3.0 * spread * np.sinh(mode.position)) for mode in modes]
+    positions = [float(scale * np.sinh(mode.position)) for mode in modes]
     least = max(_FEWEST_NEGATIVE, _LEAST_SHARE * values.size)
     return next((position for position in positions if int(np.searchsorted(values, position)) >= least), otherwise)
 

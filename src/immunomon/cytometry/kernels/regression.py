@@ -227,7 +227,7 @@ def line_errors(
         kept, extent, sums = _line_sums(ratio, inverse, line)
     if kept < 2 or not extent > 0:
         return 0.0, 0.0, 0.0
-    meat, bread = (np.array([[one, first], [first, second]]) for one, first, second in (sums[:3], sums[3:]))
+    meat, bread = (np.array([[zeroth, first], [first, second]]) for zeroth, first, second in (sums[:3], sums[3:]))
     solved = np.linalg.inv(bread)
     of_slope, of_intercept = spread * np.sqrt(np.diag(solved @ meat @ solved))
     return float(of_slope), float(of_intercept), float(spread / np.sqrt(2 * 0.37 * kept))
