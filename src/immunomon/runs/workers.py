@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_all_start_methods, get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ class Limits:
 MANY_APART = Limits(fewest=40)
 
 
+@cache  # once: a worker that starts asks again whether it runs
 def expect_workers() -> None:
     """Let what workers are forked from get ready beside this process: it imports for a second or two."""
     if _CONTEXT.get_start_method() == "forkserver":
