@@ -22,7 +22,11 @@ Offered = TypeVar("Offered")
 _STAND_INS = {"pd": types.SimpleNamespace(DataFrame=type("DataFrame", (), {})), "Axes": type("Axes", (), {})}
 # What is as good as the type that an annotation names: paths of any kind, and NumPy's numbers.
 _AS_GOOD = {Path: os.PathLike, int: numbers.Integral, float: numbers.Real, bool: numbers.Integral}
-_FOR_SEVERAL = {"gate": "for several files: immunomon.gate_files, or a study"}
+# What is most often given in place of what a function takes, and the remedy.
+_REMEDIES: dict[str, tuple[tuple[type, ...], str]] = {
+    "gate": ((list, tuple), "for several files: immunomon.gate_files, or a study"),
+    "gate_files": ((str, os.PathLike), "for one file: immunomon.gate"),
+}
 
 
 def checked(offered: Offered, name: str) -> Offered:
@@ -51,10 +55,7 @@ def checked(offered: Offered, name: str) -> Offered:
         for argument, given in bound.arguments.items():
             several = signature.parameters[argument].kind is inspect.Parameter.VAR_POSITIONAL
             for value in given if several else [given]:
-                if not fits(value, accepted[argument]):
-                    remedy = _FOR_SEVERAL.get(name, "") if isinstance(value, list | tuple) else ""
-                    what = f"immunomon.{name}: {argument} is {_shown(value)}"
-                    raise WrongArgument(what, _in_words(accepted[argument]), remedy)
+                _refuse_misfit(name, argument, value, accepted[argument])
         return function(*args, **keywords)
 
     look_first.__module__, look_first.__qualname__ = "immunomon", name  # where pickle finds what it was given
@@ -87,6 +88,14 @@ def fits(value: object, accepted: Any) -> bool:  # noqa: ANN401 - an annotation
         return is_several and all(fits(item, parts[0]) for item in looked_at)
     names = {base.__name__ for base in type(value).__mro__}
     return accepted.__name__ in names or isinstance(value, _AS_GOOD.get(accepted, accepted))
+
+
+def _refuse_misfit(name: str, argument: str, value: object, accepted: Any) -> None:  # noqa: ANN401 - an annotation
+    if fits(value, accepted):
+        return
+    mistaken, remedy = _REMEDIES.get(name, ((), ""))
+    given = f"immunomon.{name}: {argument} is {_shown(value)}"
+    raise WrongArgument(given, _in_words(accepted), remedy if isinstance(value, mistaken) else "")
 
 
 def _shown(value: object) -> str:

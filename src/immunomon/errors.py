@@ -178,8 +178,8 @@ class WrongArgument(ImmunomonError, TypeError):
     From Python only: give what the message says it takes; ``help(immunomon.gate)`` shows all arguments of a function.
     """
 
-    def __init__(self, what: str, accepted: str, remedy: str = "") -> None:
-        super().__init__(f"{what}; it takes {accepted}" + (f"; {remedy}" if remedy else ""))
+    def __init__(self, given: str, accepted: str, remedy: str = "") -> None:
+        super().__init__(f"{given}; it takes {accepted}" + (f"; {remedy}" if remedy else ""))
 
 
 class WrongScale(ImmunomonError):

@@ -27,8 +27,8 @@ def test_a_function_says_which_argument_is_wrong_what_was_given_and_what_it_take
     function = getattr(im, name)
     parameters = inspect.signature(function).parameters.values()
     first = next(iter(parameters))
-    must_have = [one for one in parameters if one.default is inspect.Parameter.empty and one is not first]
-    keywords = {one.name: Nothing() for one in must_have if one.kind is not inspect.Parameter.VAR_POSITIONAL}
+    must_have = [other for other in parameters if other.default is inspect.Parameter.empty and other is not first]
+    keywords = {needed.name: Nothing() for needed in must_have if needed.kind is not inspect.Parameter.VAR_POSITIONAL}
     with pytest.raises(WrongArgument, match=rf"^immunomon\.{name}: {first.name} is of type Nothing; it takes [a-zA-Z]"):
         function(Nothing(), **keywords)
 
@@ -81,7 +81,10 @@ def test_a_wrong_number_of_arguments_is_said_by_python():
 def test_the_error_is_a_type_error_and_shows_what_is_short_enough():
     with pytest.raises(TypeError, match=r"^immunomon.gate: sample is 5 \(int\); it takes str, Path or Sample$"):
         im.gate(5, "treg")
-    with pytest.raises(ImmunomonError, match=r"files is 'x{56}\.\.\. \(str\); it takes a list of str or Path$"):
+    with pytest.raises(
+        ImmunomonError,
+        match=r"files is 'x{56}\.\.\. \(str\); it takes a list of str or Path; for one file: immunomon.gate$",
+    ):
         im.gate_files("x" * 100, "treg")
     with pytest.raises(WrongArgument, match=r"folder is a list of str; it takes str or Path$"):
         im.open_run(["a"])

@@ -58,7 +58,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Look": {
         "quality": "Judge acquisitions: clogs, surges, steps, drifts, margins, Time, too few events.",
-        "steadiness": ("Say which bridge samples break Westgard's rules, and in which population or marker."),
+        "steadiness": "Say which bridge samples break Westgard's rules, and in which population or marker.",
         "precision": "Say how much repeats of one specimen differ: within a run, between runs, days and operators.",
         "normalise": "Bring batches together by their bridge samples, as the study declares.",
         "embed": "Lay out the cells of all patients and visits on one map (UMAP): table, record and picture.",
